@@ -1,0 +1,158 @@
+# Minerva's build: one file, GNU make, no configure step.
+#
+#   make                 build/minerva, build/libminerva.a, build/libminerva.so
+#   make run             install what is missing, build, answer PROMPT with the bundled model
+#   make test            install what is missing, build, run every test
+#   make TEST=gguf test-only   the tests whose name contains "gguf", nothing installed
+#   make bench | fuzz | check-layers | install | clean
+#   SAN=address,undefined make test    sanitizers, in a build folder of their own
+#   CROSS=aarch64-linux-gnu- make      cross build; tests run under qemu-user
+
+CFLAGS  ?= -O2 -g
+PREFIX  ?= /usr/local
+DESTDIR ?=
+PROMPT  ?= What is Minerva?
+FUZZ_SECONDS ?= 60
+
+CROSS ?=
+ifneq ($(CROSS),)
+  CC := $(CROSS)gcc
+  AR := $(CROSS)ar
+  PKG_CONFIG ?= $(CROSS)pkg-config
+endif
+PKG_CONFIG ?= pkg-config
+VERSION := $(shell cat VERSION)
+MACHINE := $(shell $(CC) -dumpmachine)
+
+comma := ,
+B := build
+ifneq ($(CROSS),)
+  B := build-$(firstword $(subst -, ,$(MACHINE)))
+endif
+ifdef SAN
+  B := $(B)-$(subst $(comma),-,$(SAN))
+  SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+endif
+
+# ---- what is compiled --------------------------------------------------------------
+ROOMS := base tensor format text constrain model backend runtime hub
+LIB_SRC := $(sort $(foreach r,$(ROOMS),$(shell find src/$(r) -name '*.c' 2>/dev/null)))
+CLI_SRC := $(sort $(shell find src/cli src/server -name '*.c'))
+TEST_SRC := $(sort $(wildcard tests/test_*.c))
+BENCH_SRC := $(sort $(wildcard bench/bench_*.c))
+
+# Kernels for an instruction set are in files that end in its name.
+X86_ONLY := %_avx2.c %_avx512.c %_avxvnni.c %_amx.c
+ARM_ONLY := %_neon.c %_dotprod.c %_i8mm.c
+ifneq ($(filter x86_64%,$(MACHINE)),)
+  LIB_SRC := $(filter-out $(ARM_ONLY),$(LIB_SRC))
+else ifneq ($(filter aarch64%,$(MACHINE)),)
+  LIB_SRC := $(filter-out $(X86_ONLY),$(LIB_SRC))
+else
+  LIB_SRC := $(filter-out $(X86_ONLY) $(ARM_ONLY),$(LIB_SRC))
+endif
+
+ISA_avx2    := -mavx2 -mfma -mf16c -mbmi2
+ISA_avxvnni := $(ISA_avx2) -mavxvnni
+ISA_avx512  := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni \
+               -mavx512vbmi -mavx512bf16
+ISA_amx     := $(ISA_avx512) -mamx-tile -mamx-int8 -mamx-bf16
+ISA_dotprod := -march=armv8.2-a+dotprod+fp16
+ISA_i8mm    := -march=armv8.6-a+i8mm+bf16+fp16
+
+PKGS := jansson libutf8proc libpcre2-8
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+CLI_LIBS   := $(shell $(PKG_CONFIG) --libs libedit 2>/dev/null)
+
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Iinclude -Isrc -I. -fPIC -fvisibility=hidden -pthread \
+             -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+             -Wno-unused-parameter -DMINERVA_VERSION='"$(VERSION)"' \
+             $(PKG_CFLAGS) $(SANFLAGS) $(CFLAGS)
+LIBS = $(PKG_LIBS) -lm -ldl -pthread
+
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
+TEST_BIN := $(TEST_SRC:tests/%.c=$(B)/tests/%)
+BENCH_BIN := $(BENCH_SRC:bench/%.c=$(B)/bench/%)
+
+.PHONY: all run test test-only bench fuzz check-layers install uninstall clean deps
+.DELETE_ON_ERROR:
+
+all: $(if $(CLI_SRC),$(B)/minerva) $(B)/libminerva.a $(B)/libminerva.so
+
+# ---- rules -------------------------------------------------------------------------
+isa_of = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(call isa_of,$<) -MMD -MP -c -o $@ $<
+
+$(B)/libminerva.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/libminerva.so: $(LIB_OBJ)
+	$(CC) -shared -Wl,-soname,libminerva.so.0 $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/minerva: $(CLI_OBJ) $(B)/libminerva.a
+	$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS) $(LIBS)
+
+$(B)/tests/%: $(B)/tests/%.o $(B)/libminerva.a
+	$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(B)/bench/%: $(B)/bench/%.o $(B)/libminerva.a
+	$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+# ---- what people type --------------------------------------------------------------
+deps:
+	@scripts/deps
+
+# The packages may have arrived a moment ago, so the real work is a make of its own.
+run: deps
+	@$(MAKE) --no-print-directory all
+	@$(B)/minerva run "$(PROMPT)"
+
+test: deps
+	@$(MAKE) --no-print-directory test-only
+
+test-only: all check-layers $(TEST_BIN)
+	@scripts/run-tests $(B) $(TEST)
+
+bench: all $(BENCH_BIN)
+	@for b in $(BENCH_BIN); do $$b || exit 1; done
+
+check-layers:
+	@scripts/check-layers
+
+# Each fuzz/fuzz_NAME.c with the corpus fuzz/corpus/NAME, by clang's libFuzzer.
+FUZZ_SRC := $(sort $(wildcard fuzz/fuzz_*.c))
+fuzz:
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/run-fuzzers $(if $(FUZZ),$(FUZZ),$(FUZZ_SRC:fuzz/fuzz_%.c=%))
+
+# For scripts/run-fuzzers: a fuzzer links the library's sources built with clang.
+build-fuzz/%: fuzz/%.c $(LIB_SRC)
+	@mkdir -p $(@D)
+	$(MAKE) --no-print-directory CC=clang B=build-fuzz/lib \
+	    SANFLAGS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
+	    build-fuzz/lib/libminerva.a
+	clang -std=c11 -D_GNU_SOURCE -Iinclude -Isrc $(PKG_CFLAGS) -O1 -g \
+	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
+	    build-fuzz/lib/libminerva.a $(LIBS)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+	    $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(B)/minerva $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 include/minerva.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(B)/libminerva.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(B)/libminerva.so $(DESTDIR)$(PREFIX)/lib/libminerva.so.0
+	ln -sf libminerva.so.0 $(DESTDIR)$(PREFIX)/lib/libminerva.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/minerva.pc.in \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/minerva.pc
+
+clean:
+	rm -rf build build-*
