@@ -50,6 +50,265 @@ typedef enum { MINERVA_LOG_ERROR, MINERVA_LOG_WARNING, MINERVA_LOG_INFO, MINERVA
 /* `line` has no newline and is valid during the call only. */
 typedef void minerva_log_fn(void *ctx, minerva_log_level level, const char *line);
 
+/* The version as "major.minor.patch". */
+MINERVA_API const char *minerva_version(void);
+/* Frees any memory that a function below returned through `char **` or `int32_t **`. */
+MINERVA_API void minerva_free(void *memory);
+
+/* ---- models ------------------------------------------------------------------------
+ *
+ * A model is a GGUF file or an MLX/HuggingFace directory, opened in place: its tokenizer,
+ * its chat template and, unless only the description is wanted, an engine that runs it.
+ */
+typedef struct minerva_model minerva_model;
+
+typedef enum { MINERVA_KV_F16 = 0, MINERVA_KV_F32, MINERVA_KV_Q8_0 } minerva_kv_type;
+
+/* How much of a model to open. */
+typedef enum {
+    MINERVA_OPEN_RUN = 0,       /* everything; the engine is ready when open returns */
+    MINERVA_OPEN_TEXT,          /* tokenizer and template; weights need not be there */
+    MINERVA_OPEN_DESCRIBE       /* metadata for minerva_model_describe(); no engine */
+} minerva_open_mode;
+
+typedef struct {
+    minerva_open_mode mode;
+    const char *backend;        /* "native", ...; NULL: the recommended one */
+    const char *isa;            /* native: "ref", "avx2", "avx512", ...; NULL: the best */
+    int n_threads;              /* 0: all cores of this process */
+    bool precise;               /* f32 activations and f32 KV; slower, for comparisons */
+    minerva_kv_type kv_type;
+    int32_t context;            /* positions per session at most; 0: what the model says */
+    int32_t max_batch;          /* tokens per forward pass; 0: 512 */
+    size_t state_limit_bytes;   /* of all sessions' KV caches; 0: no limit */
+    /* Called while loading with 0..1; false cancels (MINERVA_CANCELLED). */
+    bool (*progress)(void *ctx, float fraction);
+    void *progress_ctx;
+    minerva_log_fn *log;
+    void *log_ctx;
+} minerva_model_options;
+
+/* path     a .gguf file (any part of a split one), a model directory, or a directory that
+ *          holds exactly one of these
+ * options  NULL = defaults
+ * Errors   NOT_FOUND, IO; INVALID (malformed file, named with place and expectation);
+ *          UNSUPPORTED (a family or type that no backend here runs); MEMORY.
+ * Threads  a model may be shared: sessions of one model on different threads take turns. */
+MINERVA_API minerva_status minerva_model_open(minerva_model **out, const char *path,
+    const minerva_model_options *options, minerva_error *err);
+/* All sessions of the model must have been freed. */
+MINERVA_API void minerva_model_close(minerva_model *model);
+
+MINERVA_API int32_t minerva_model_vocab(const minerva_model *model);    /* rows of logits */
+MINERVA_API int32_t minerva_model_context(const minerva_model *model);
+MINERVA_API int32_t minerva_model_hidden(const minerva_model *model);
+
+/* A JSON object: path, format, family, name, parameters, quantisation, size, context,
+ * memory needed, tokenizer, template, backends (which run it, and which is recommended).
+ * The caller frees *json with minerva_free(). */
+MINERVA_API minerva_status minerva_model_describe(const minerva_model *model, char **json,
+    minerva_error *err);
+
+/* Is this token an end of generation (EOS, end of turn)? */
+MINERVA_API bool minerva_model_is_end(const minerva_model *model, int32_t token);
+
+/* ---- text --------------------------------------------------------------------------
+ * All constant: any number of threads may use one model's tokenizer and template. */
+typedef struct {
+    bool no_special;            /* add neither BOS nor EOS */
+    bool plain;                 /* special tokens spelled in the text are plain text */
+} minerva_tokenize_options;
+
+/* *ids [*n], freed by the caller with minerva_free().  Any bytes may be tokenised. */
+MINERVA_API minerva_status minerva_tokenize(const minerva_model *model, const char *text,
+    size_t len, const minerva_tokenize_options *options, int32_t **ids, size_t *n,
+    minerva_error *err);
+/* Ids outside the vocabulary are MINERVA_INVALID. */
+MINERVA_API minerva_status minerva_detokenize(const minerva_model *model, const int32_t *ids,
+    size_t n, bool skip_special, char **text, size_t *len, minerva_error *err);
+/* A token as the vocabulary spells it; NULL if out of range.  Borrowed from the model. */
+MINERVA_API const char *minerva_token_text(const minerva_model *model, int32_t token,
+    size_t *len);
+
+/* The prompt that the model's chat template makes of a conversation.
+ * request  a JSON object: messages (array; required), tools (array or null), documents,
+ *          kwargs (object of further template variables, e.g. add_generation_prompt,
+ *          which is true unless given)
+ * name     a template's name where the model has several ("tool_use"), or NULL
+ * now      seconds since 1970 for strftime_now, taken as UTC; 0 = the local clock
+ * Errors   INVALID: malformed request, a broken template, or what the template itself
+ *          raised; UNSUPPORTED: the model has no template; LIMIT: a budget of the
+ *          interpreter is used up. */
+MINERVA_API minerva_status minerva_render(const minerva_model *model, const char *request,
+    size_t len, const char *name, int64_t now, char **prompt, size_t *prompt_len,
+    minerva_error *err);
+/* The same with a template's source and nothing from any model. */
+MINERVA_API minerva_status minerva_render_template(const char *source, size_t source_len,
+    const char *request, size_t len, int64_t now, char **prompt, size_t *prompt_len,
+    minerva_error *err);
+
+/* ---- sessions ----------------------------------------------------------------------
+ * A session is one token sequence and its state.  Creating one costs little: state is
+ * taken in pages as the sequence grows. */
+typedef struct minerva_session minerva_session;
+
+MINERVA_API minerva_status minerva_session_create(minerva_session **out, minerva_model *model,
+    minerva_error *err);
+MINERVA_API void minerva_session_free(minerva_session *session);
+/* A copy that shares the state so far, copy-on-write. */
+MINERVA_API minerva_status minerva_session_fork(minerva_session **out,
+    const minerva_session *session, minerva_error *err);
+
+/* Evaluate `n` tokens and append them to the session's state.
+ * tokens  [n], borrowed for the call
+ * logits  [vocab] f32 after the last token, the caller's memory; NULL = not wanted
+ * Returns MINERVA_FULL if length + n > context (session unchanged); MINERVA_CANCELLED (the
+ *         session holds the chunks that were finished); MINERVA_INVALID: an id outside the
+ *         vocabulary (unchanged); MINERVA_DEVICE: the session must be freed. */
+MINERVA_API minerva_status minerva_session_eval(minerva_session *session,
+    const int32_t *tokens, size_t n, float *logits, minerva_error *err);
+/* The same with logits [n, vocab] of every position. */
+MINERVA_API minerva_status minerva_session_eval_all(minerva_session *session,
+    const int32_t *tokens, size_t n, float *logits, minerva_error *err);
+/* Hidden states after the final norm, [n, hidden]; for embeddings. */
+MINERVA_API minerva_status minerva_session_eval_hidden(minerva_session *session,
+    const int32_t *tokens, size_t n, float *hidden, minerva_error *err);
+
+MINERVA_API size_t minerva_session_length(const minerva_session *session);
+/* The tokens so far, [length]; borrowed until the session changes. */
+MINERVA_API const int32_t *minerva_session_tokens(const minerva_session *session);
+/* Cut back to the first n tokens.  Some networks (recurrent, windowed) cannot go back to
+ * any place: then as few as possible are kept and *kept says how many. */
+MINERVA_API minerva_status minerva_session_trim(minerva_session *session, size_t n,
+    size_t *kept, minerva_error *err);
+/* From any thread: the running (or the next) call ends with MINERVA_CANCELLED. */
+MINERVA_API void minerva_session_cancel(minerva_session *session);
+
+/* ---- sampling ----------------------------------------------------------------------
+ * Steps in their order: logit bias, repetition / frequency / presence penalties, DRY,
+ * mask, then - unless temperature is 0, which takes the best token, ties to the lower id -
+ * top-k, typical, top-p, min-p, XTC, temperature, draw.  Mirostat replaces the steps from
+ * top-k on. */
+typedef struct {
+    int32_t token;
+    float bias;                 /* added to the logit; -INFINITY forbids the token */
+} minerva_logit_bias;
+
+typedef struct {
+    float temperature;          /* 0: greedy */
+    int32_t top_k;              /* 0: off */
+    float top_p;                /* 0 or 1: off (nucleus; Holtzman et al. 2020, 1904.09751) */
+    float min_p;                /* 0: off (2407.01082) */
+    float typical_p;            /* 0 or 1: off (Meister et al. 2022, 2202.00666) */
+    float repeat_penalty;       /* 0 or 1: off (CTRL, 1909.05858 section 4.1) */
+    float frequency_penalty, presence_penalty;
+    int32_t penalty_last_n;     /* tokens looked back at; 0: 64; -1: all */
+    float dry_multiplier;       /* 0: off; penalty = multiplier * base^(match - allowed) */
+    float dry_base;             /* 0: 1.75 */
+    int32_t dry_allowed_length; /* 0: 2 */
+    int32_t dry_last_n;         /* 0: all */
+    const int32_t *dry_breakers;        /* [n_dry_breakers] tokens that end a match */
+    size_t n_dry_breakers;
+    float xtc_probability, xtc_threshold;       /* probability 0: off */
+    int mirostat;               /* 0: off; 1, 2: version (Basu et al. 2021, 2007.14966) */
+    float mirostat_tau, mirostat_eta;           /* 0: 5.0, 0.1 */
+    const minerva_logit_bias *logit_bias;       /* [n_logit_bias] */
+    size_t n_logit_bias;
+    uint64_t seed;              /* equal seeds give equal draws; 0 is a seed as any other */
+} minerva_sampling;
+
+typedef struct minerva_sampler minerva_sampler;
+/* INVALID names a field that is out of range.  The arrays are copied. */
+MINERVA_API minerva_status minerva_sampler_create(minerva_sampler **out,
+    const minerva_sampling *options, int32_t vocab, minerva_error *err);
+MINERVA_API void minerva_sampler_free(minerva_sampler *sampler);
+/* Tell the sampler of a token that is part of the sequence (prompt or generated), for
+ * the penalties. */
+MINERVA_API minerva_status minerva_sampler_accept(minerva_sampler *sampler, int32_t token,
+    minerva_error *err);
+
+typedef struct {
+    int32_t token;
+    float logprob;              /* natural, of the model's distribution before sampling */
+} minerva_token_logprob;
+
+/* Draw a token.
+ * logits [vocab], not changed
+ * mask   [(vocab + 31) / 32] words, bit t set = token t is allowed; NULL = all are
+ * top    [n_top] the most likely tokens with logprobs, or NULL; own: that of the drawn one,
+ *        or NULL
+ * INVALID: the mask allows nothing, or the logits are not numbers. */
+MINERVA_API minerva_status minerva_sampler_sample(minerva_sampler *sampler,
+    const float *logits, const uint32_t *mask, int32_t *token, float *own_logprob,
+    minerva_token_logprob *top, size_t n_top, minerva_error *err);
+
+/* ---- generation --------------------------------------------------------------------
+ * The loop most callers want: evaluate a prompt, then sample, stream and stop. */
+typedef enum {
+    MINERVA_FINISH_STOP,        /* an end token or a stop string */
+    MINERVA_FINISH_LENGTH,      /* max_tokens or the context */
+    MINERVA_FINISH_CANCELLED
+} minerva_finish;
+
+/* One step's news: text that is final (never half a character, never part of a stop
+ * string) and the token behind it. */
+typedef struct {
+    const char *text;
+    size_t len;
+    int32_t token;
+    float logprob;
+    const minerva_token_logprob *top;
+    size_t n_top;
+} minerva_piece;
+
+typedef struct {
+    const minerva_sampling *sampling;   /* NULL: greedy */
+    int32_t max_tokens;         /* 0: until the context is full */
+    const char *const *stop;    /* [n_stop] strings that end the text; not part of it */
+    size_t n_stop;
+    bool ignore_end;            /* end tokens are ordinary tokens */
+    bool keep_special;          /* special tokens appear in the text */
+    int32_t n_top_logprobs;     /* at most 20; logprobs are computed if on_piece is set */
+    bool logprobs;
+    /* false cancels.  text may be empty (a character is not complete yet). */
+    bool (*on_piece)(void *ctx, const minerva_piece *piece);
+    void *ctx;
+} minerva_generate_options;
+
+typedef struct {
+    minerva_finish finish;
+    size_t n_prompt, n_cached, n_generated;     /* tokens */
+    double prompt_s, generate_s;                /* wall time */
+} minerva_generate_result;
+
+/* prompt [n]: the whole sequence wanted.  What the session already holds of its beginning
+ * is kept (n_cached), the rest is trimmed and evaluated.  After the call the session holds
+ * prompt and answer, but for the last token. */
+MINERVA_API minerva_status minerva_generate(minerva_session *session, const int32_t *prompt,
+    size_t n, const minerva_generate_options *options, minerva_generate_result *result,
+    minerva_error *err);
+
+/* The sampling that the model's authors recommend (generation_config.json or GGUF
+ * metadata), where they say so; the rest stays as it is. */
+MINERVA_API void minerva_model_default_sampling(const minerva_model *model,
+    minerva_sampling *sampling);
+
+/* ---- backends and speed ------------------------------------------------------------ */
+/* A JSON array of {name, available, device, memory_bytes, why_not, description}. */
+MINERVA_API minerva_status minerva_backends_describe(char **json, minerva_error *err);
+
+typedef struct {
+    int32_t n_prompt, n_generate, depth;        /* tokens; tests with 0 are left out */
+    int repetitions;            /* 0: 5 */
+    /* Called after each repetition, for progress; false stops. */
+    bool (*on_run)(void *ctx, const char *test, int repetition, double tokens_per_s);
+    void *ctx;
+} minerva_bench_options;
+/* llama-bench's definitions: random tokens, no sampling, logits of the last position, one
+ * warm-up.  *json: {"machine":{...},"rows":[{"test":"pp512",...}]}. */
+MINERVA_API minerva_status minerva_bench(minerva_model *model,
+    const minerva_bench_options *options, char **json, minerva_error *err);
+
 #ifdef __cplusplus
 }
 #endif
