@@ -12,6 +12,11 @@
  *     be larger than what they hold (interleaved gate/up rows are two strided views).
  * (4) The MLX formats keep scales and biases in planes of their own with the same
  *     row/expert structure: scale_row_bytes, scale_expert_bytes (biases likewise).
+ * (5) Experts that are tensors of their own in the file (HF mixtures) are a table of
+ *     pointers, `parts`.  Whoever reads expert e takes mn_weight_experts(w, e, 1), which
+ *     resolves parts, and never computes data + e * expert_bytes by hand.
+ * (6) MN_F8_E4M3 with scales: one factor (scale_type) per `group` columns of a row; the
+ *     binder has expanded coarser scales (per tensor, per 128 x 128 block) to that form.
  *
  * Layouts of the GGUF blocks: tensor/quant.h.  MLX groups: affine w = scale * q + bias,
  * codes as one LSB-first bit stream per row (mlx/ops: quantize); fp modes after the OCP
@@ -43,13 +48,14 @@ typedef struct {
     mn_wtype type;
     uint8_t bits;                   /* MLX affine only */
     uint8_t scale_type;             /* MN_F32/F16/BF16 of affine scales and biases */
-    int16_t group;                  /* MLX: weights per scale */
+    int16_t group;                  /* MLX, F8_E4M3 with scales: weights per scale */
     int64_t rows, cols;             /* logical: outputs, inputs */
     int64_t n_experts;              /* 1 unless stacked */
     const uint8_t *data;            /* NULL: this weight is absent */
     size_t row_bytes, expert_bytes;
     const uint8_t *scales, *biases; /* MLX planes; biases NULL for the fp modes */
     size_t scale_row_bytes, scale_expert_bytes;
+    const uint8_t *const *parts;    /* [n_experts], or NULL: one stack; data is parts[0] */
 } mn_weight;
 
 static inline bool mn_weight_present(const mn_weight *w) { return w->data != NULL; }
@@ -81,7 +87,7 @@ void mn_weight_decode(const mn_weight *w, int64_t expert, int64_t row, int64_t c
 mn_weight mn_weight_rows(const mn_weight *w, int64_t row, int64_t n);
 /* Every `step`-th row from `first`: interleaved gate/up rows. */
 mn_weight mn_weight_rows_strided(const mn_weight *w, int64_t first, int64_t step);
-/* Experts [first, first+n) of a stack. */
+/* Experts [first, first+n) of a stack; of one expert `parts` is NULL and `data` is its own. */
 mn_weight mn_weight_experts(const mn_weight *w, int64_t first, int64_t n);
 
 /* Scalar number formats, shared by decoders and kernels' references. */
