@@ -1,0 +1,111 @@
+/* Sharing matrix products among threads; see matmul.h.
+ *
+ * Every job is cut into pieces of the rows that its kernel likes; pieces of all jobs form
+ * one list, from which threads take the next one until none is left.  A thread's pieces
+ * come in rising order, so it finds a piece's job by walking forward.
+ */
+#include "backend/native/cpu/matmul_kernels.h"
+
+#include <string.h>
+
+int mn_matmul_kind(const mn_weight *w)
+{
+    if (w->type != MN_MLX_AFFINE) return w->type;
+    switch (w->bits) {
+    case 2: return MN_KIND_AFFINE2;
+    case 3: return MN_KIND_AFFINE3;
+    case 4: return MN_KIND_AFFINE4;
+    case 5: return MN_KIND_AFFINE5;
+    case 6: return MN_KIND_AFFINE6;
+    default: return MN_KIND_AFFINE8;
+    }
+}
+
+void mn_matmul_init(mn_matmul_table *out, const mn_cpu *cpu)
+{
+    memset(out, 0, sizeof *out);
+    mn_matmul_init_ref(out);
+}
+
+size_t mn_matmul_scratch_bytes(void)
+{
+    return MN_SCRATCH_BYTES;
+}
+
+size_t mn_pack_bytes(int32_t n_tokens, int64_t cols)
+{
+    return MN_ALIGN;
+}
+
+void mn_pack_init(mn_pack *p, void *memory)
+{
+    *p = (mn_pack){ .memory = memory };
+}
+
+void mn_pack_set(mn_pack *p, const float *x, int64_t stride, int32_t n_tokens, int64_t cols)
+{
+    p->x = x;
+    p->stride = stride;
+    p->n_tokens = n_tokens;
+    p->cols = cols;
+    p->ready = 0;
+}
+
+static const mn_kernel *choose(const mn_matmul_table *t, const mn_job *job)
+{
+    int kind = mn_matmul_kind(job->w);
+    if (job->n_tokens == 1) return &t->one[kind];
+    return job->n_tokens < t->many_from[kind] ? &t->few[kind] : &t->many[kind];
+}
+
+static int64_t n_pieces(const mn_kernel *k, const mn_job *job)
+{
+    return job->n_tokens ? (job->w->rows + k->rows - 1) / k->rows : 0;
+}
+
+/* Makes the forms of the activations that the jobs want and the pack lacks. */
+static void make_forms(const mn_matmul_table *t, const mn_team *team, mn_pack *pack,
+                       const mn_job *jobs, int n_jobs)
+{
+    mn_pool_barrier(team->pool);
+    uint32_t wanted = 0;
+    for (int j = 0; j < n_jobs; j++)
+        if (jobs[j].n_tokens) wanted |= choose(t, &jobs[j])->form;
+    wanted &= ~pack->ready;
+    if (!wanted) return;
+    int32_t chunk = 4, n = pack->n_tokens;
+    for (int64_t i; (i = mn_pool_next(team->pool, chunk)) < n;) {
+        int32_t count = n - i < chunk ? (int32_t)(n - i) : chunk;
+        if (wanted & MN_FORM_INT8) t->make_int8(pack, (int32_t)i, count);
+        if (wanted & MN_FORM_BF16) t->make_bf16(pack, (int32_t)i, count);
+    }
+    mn_pool_barrier(team->pool);
+    if (team->thread == 0) pack->ready |= wanted;
+}
+
+void mn_matmul(const mn_matmul_table *table, const mn_team *team, mn_pack *pack,
+               const mn_job *jobs, int n_jobs)
+{
+    make_forms(table, team, pack, jobs, n_jobs);
+    const mn_job *job = jobs, *end = jobs + n_jobs;
+    const mn_kernel *kernel = NULL;
+    int64_t first = 0, n = 0;           /* pieces [first, first + n) are this job's */
+    for (;;) {
+        int64_t piece = mn_pool_next(team->pool, 1);
+        while (job < end) {
+            if (!kernel) {
+                kernel = choose(table, job);
+                n = n_pieces(kernel, job);
+            }
+            if (piece < first + n) break;
+            first += n;
+            job++;
+            kernel = NULL;
+        }
+        if (job == end) break;
+        int64_t row = (piece - first) * kernel->rows, left = job->w->rows - row;
+        kernel->run(pack, job, row, left < kernel->rows ? (int)left : kernel->rows,
+                    team->scratch);
+    }
+    mn_pool_barrier(team->pool);
+}
