@@ -89,6 +89,8 @@ void mn_matmul(const mn_matmul_table *table, const mn_team *team, mn_pack *pack,
     make_forms(table, team, pack, jobs, n_jobs);
     const mn_job *job = jobs, *end = jobs + n_jobs;
     const mn_kernel *kernel = NULL;
+    mn_weight w;                        /* this job's one matrix */
+    mn_job task;                        /* this job, reading w */
     int64_t first = 0, n = 0;           /* pieces [first, first + n) are this job's */
     for (;;) {
         int64_t piece = mn_pool_next(team->pool, 1);
@@ -96,6 +98,10 @@ void mn_matmul(const mn_matmul_table *table, const mn_team *team, mn_pack *pack,
             if (!kernel) {
                 kernel = choose(table, job);
                 n = n_pieces(kernel, job);
+                w = mn_weight_experts(job->w, job->expert, 1);
+                task = *job;
+                task.w = &w;
+                task.expert = 0;
             }
             if (piece < first + n) break;
             first += n;
@@ -104,7 +110,7 @@ void mn_matmul(const mn_matmul_table *table, const mn_team *team, mn_pack *pack,
         }
         if (job == end) break;
         int64_t row = (piece - first) * kernel->rows, left = job->w->rows - row;
-        kernel->run(pack, job, row, left < kernel->rows ? (int)left : kernel->rows,
+        kernel->run(pack, &task, row, left < kernel->rows ? (int)left : kernel->rows,
                     team->scratch);
     }
     mn_pool_barrier(team->pool);

@@ -81,7 +81,7 @@ static inline mn_job mn_job_expert(const mn_weight *stack, int64_t expert, const
 
 /* ---- the function table ------------------------------------------------------------- */
 
-/* Rows [row, row + n_rows) of one job. */
+/* Rows [row, row + n_rows) of one job, whose weight is one matrix (expert 0). */
 typedef void mn_matmul_fn(const mn_pack *pack, const mn_job *job, int64_t row, int n_rows,
                           void *scratch);
 

@@ -29,7 +29,7 @@ static inline float mn_job_finish(const mn_job *job, int64_t row, float sum)
 
 static inline const uint8_t *mn_job_row(const mn_job *job, int64_t row)
 {
-    return job->w->data + job->expert * job->w->expert_bytes + row * job->w->row_bytes;
+    return job->w->data + row * job->w->row_bytes;
 }
 
 #endif

@@ -35,7 +35,7 @@ void mn_matmul_ref(const mn_pack *pack, const mn_job *job, int64_t row, int n_ro
             double sum[TOKENS] = { 0 };
             for (int64_t c = 0; c < cols; c += PIECE) {
                 int64_t width = cols - c < PIECE ? cols - c : PIECE;
-                mn_weight_decode(job->w, job->expert, r, c, width, w);
+                mn_weight_decode(job->w, 0, r, c, width, w);
                 for (int i = 0; i < n; i++) {
                     const float *x = pack->x + mn_job_token(job, t0 + i) * pack->stride;
                     sum[i] += dot(w, x + c, width);
