@@ -1,0 +1,74 @@
+/* What the files of the runtime share: the inside of a model and of a session.
+ *
+ * (1) A model is constant after minerva_model_open() but for its engine and sequences,
+ *     which only the holder of `engine_lock` touches.
+ * (2) The source outlives everything that points into the mapped files: tokenizer
+ *     strings, templates' text, the engine's weights.
+ * (3) A model without a usable tokenizer or template still opens (`logits` needs neither);
+ *     the reason is kept and returned by the functions that would need it.
+ */
+#ifndef MN_RUNTIME_RUNTIME_H
+#define MN_RUNTIME_RUNTIME_H
+
+#include "backend/backend.h"
+#include "base/arena.h"
+#include "format/source.h"
+#include "minerva.h"
+#include "text/template.h"
+#include "text/tokenizer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { MN_MAX_TEMPLATES = 8, MN_MAX_ENDS = 32 };
+
+typedef struct {
+    const char *name;           /* "default", "tool_use", "rag" */
+    const char *source;
+    size_t source_len;
+    mn_template *parsed;        /* NULL: broken, and why says how */
+    minerva_error why;
+} mn_named_template;
+
+struct minerva_model {
+    mn_model_source *source;
+    mn_arena arena;             /* strings read from the source */
+    mn_log log;
+    mn_tokenizer *tokenizer;
+    minerva_error no_tokenizer;
+    mn_named_template templates[MN_MAX_TEMPLATES];
+    int n_templates;
+    int32_t ends[MN_MAX_ENDS];
+    int n_ends;
+    const mn_backend *backend;
+    mn_engine *engine;          /* NULL unless opened to run */
+    int32_t max_batch;
+    pthread_mutex_t engine_lock;
+    minerva_open_mode mode;
+};
+
+struct minerva_session {
+    minerva_model *model;
+    mn_seq *seq;
+    mn_ids tokens;
+    atomic_bool cancel;
+};
+
+/* The tokenizer of a source, whichever kind it is (vocab.c). */
+minerva_status mn_runtime_load_tokenizer(mn_tokenizer **out, mn_model_source *source,
+                                         minerva_error *err);
+/* Fills templates[] and n_templates (chat.c). */
+minerva_status mn_runtime_load_templates(minerva_model *model, minerva_error *err);
+/* Fills ends[] and n_ends (ends.c). */
+minerva_status mn_runtime_load_ends(minerva_model *model, minerva_error *err);
+
+/* MINERVA_OK, or the reason why this model cannot do it. */
+minerva_status mn_runtime_need_engine(const minerva_model *model, minerva_error *err);
+minerva_status mn_runtime_need_tokenizer(const minerva_model *model, minerva_error *err);
+
+/* Append tokens to a session in chunks of max_batch.  Exactly one of the outputs may be
+ * wanted: `last` [vocab], `all` [n, vocab], `hidden` [n, hidden]. */
+minerva_status mn_runtime_eval(minerva_session *session, const int32_t *tokens, size_t n,
+                               float *last, float *all, float *hidden, minerva_error *err);
+
+#endif
