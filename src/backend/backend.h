@@ -73,6 +73,16 @@ typedef struct {
     int32_t n_wanted;
 } mn_output;
 
+/* What this machine could do at best, measured, and what one token costs. */
+typedef struct {
+    double read_bytes_per_s;    /* all threads streaming from memory */
+    double macs_per_s;          /* all threads, the widest integer dot product used */
+    size_t bytes_per_token;     /* weights touched by one decoded token */
+    size_t state_bytes_per_position;    /* read again by every later token */
+    int64_t macs_per_token;     /* of one prompt token, head left out */
+    char kernels[64];           /* "avx512-vnni" */
+} mn_limits;
+
 typedef struct mn_backend {
     int version;
     const char *name;           /* "native", "cuda", "llama", "mlx" */
@@ -107,6 +117,8 @@ typedef struct mn_backend {
                                  mn_buffer *out, minerva_error *err);
     minerva_status (*seq_import)(mn_engine *engine, mn_seq *seq, const void *bytes, size_t len,
                                  minerva_error *err);
+    /* Takes about a second.  NULL: this backend cannot tell. */
+    minerva_status (*limits)(mn_engine *engine, mn_limits *out, minerva_error *err);
 } mn_backend;
 
 /* Backends built in or found as plug-ins, best first; NULL-terminated. */

@@ -74,8 +74,13 @@ static minerva_status take_prompt(generation *g, const int32_t *prompt, size_t n
     minerva_status st = minerva_session_trim(s, same, &same, err);
     if (st != MINERVA_OK) return st;
     r->n_cached = same;
+    /* The detokenizer hears the prompt too: a space at the beginning of the answer is
+     * dropped only where the answer begins the text. */
     for (size_t i = 0; i < n; i++)
-        if ((st = minerva_sampler_accept(g->sampler, prompt[i], err)) != MINERVA_OK) return st;
+        if ((st = minerva_sampler_accept(g->sampler, prompt[i], err)) != MINERVA_OK
+            || (st = mn_detokenizer_feed(g->detokenizer, prompt[i], &g->text, err))
+                   != MINERVA_OK) return st;
+    g->text.len = 0;
     return mn_runtime_eval(s, prompt + same, n - same, g->logits, NULL, NULL, err);
 }
 

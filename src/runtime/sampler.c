@@ -279,7 +279,11 @@ static int by_logit(const void *pa, const void *pb)
 static void select_best(candidate *items, size_t n, size_t k)
 {
     size_t lo = 0, hi = n;
-    while (hi - lo > 1 && k > lo && k < hi) {
+    while (k > lo && k < hi) {
+        if (hi - lo <= 8) {
+            qsort(items + lo, hi - lo, sizeof *items, by_logit);
+            return;
+        }
         candidate a = items[lo], b = items[lo + (hi - lo) / 2], c = items[hi - 1];
         candidate pivot = better(a, b) ? (better(b, c) ? b : better(a, c) ? c : a)
                                        : (better(a, c) ? a : better(b, c) ? c : b);
