@@ -39,6 +39,8 @@ typedef struct mn_gguf mn_gguf;
 
 minerva_status mn_gguf_open(mn_gguf **out, const char *path, minerva_error *err);
 void mn_gguf_close(mn_gguf *g);
+size_t mn_gguf_size_bytes(const mn_gguf *g);    /* of all parts' files */
+int mn_gguf_n_parts(const mn_gguf *g);
 
 int64_t mn_gguf_n_kv(const mn_gguf *g);
 const mn_gguf_kv *mn_gguf_kv_at(const mn_gguf *g, int64_t i);
@@ -50,7 +52,8 @@ int64_t mn_gguf_n_tensors(const mn_gguf *g);
 const mn_tensor_ref *mn_gguf_tensor_at(const mn_gguf *g, int64_t i);
 const mn_tensor_ref *mn_gguf_tensor(const mn_gguf *g, const char *name);
 
-/* Typed reading.  Any integer or float type that holds the value exactly is accepted.
+/* Typed reading.  Any integer or float type that holds the value exactly is accepted; a
+ * float must be finite; a bool counts as 0 or 1, and 0 or 1 as a bool.
  * A missing key: *out = fallback and OK.  A wrong type or range: MINERVA_INVALID naming
  * key, expected and found type. `key` may hold "%s" for the architecture. */
 minerva_status mn_gguf_get_int(const mn_gguf *g, const char *key, int64_t fallback,

@@ -21,6 +21,7 @@ typedef struct mn_safetensors mn_safetensors;
 minerva_status mn_safetensors_open(mn_safetensors **out, const char *const *paths, int n_paths,
                                    minerva_error *err);
 void mn_safetensors_close(mn_safetensors *s);
+size_t mn_safetensors_size_bytes(const mn_safetensors *s);     /* of all files */
 int64_t mn_safetensors_n_tensors(const mn_safetensors *s);
 const mn_tensor_ref *mn_safetensors_at(const mn_safetensors *s, int64_t i);
 const mn_tensor_ref *mn_safetensors_find(const mn_safetensors *s, const char *name);

@@ -5,7 +5,7 @@
 
 #include "tensor/weight.h"
 
-enum { MN_MAX_DIMS = 4 };
+enum { MN_MAX_DIMS = 6 };      /* GGUF has at most 4; vision convolutions have 5 */
 
 /* Element type of a stored tensor: a weight format, or an integer plane. */
 typedef enum {
@@ -28,6 +28,8 @@ typedef struct {
 
 /* Product of dims; checked not to overflow when the file was opened. */
 int64_t mn_tensor_ref_n_elements(const mn_tensor_ref *t);
+/* Bytes of one element; 0 for MN_STORED_WEIGHT, whose type says. */
+size_t mn_stored_kind_bytes(mn_stored_kind kind);
 /* "F32", "U32", "Q4_K", ... */
 const char *mn_tensor_ref_type_name(const mn_tensor_ref *t);
 
