@@ -86,7 +86,8 @@ static minerva_status open_parts(mn_gguf *g, int64_t count, minerva_error *err)
     for (int i = 0; i < count; i++) {
         minerva_status status = MINERVA_OK;
         snprintf(name + prefix_len, SUFFIX_LEN + 1, "-%05d-of-%05d.gguf", i + 1, (int)count);
-        if (i != named_no - 1) status = mn_gguf_part_open(&g->parts[i], name, &g->arena, err);
+        if (i != named_no - 1) status = mn_gguf_part_open(&g->parts[i], name, NULL,
+                                                           &g->arena, err);
         if (status == MINERVA_NOT_FOUND) {
             mn_fail_context(err, "part %d of %" PRId64 " is missing", i + 1, count);
             return status;
@@ -127,7 +128,8 @@ static minerva_status join_tensors(mn_gguf *g, minerva_error *err)
     return MINERVA_OK;
 }
 
-minerva_status mn_gguf_open(mn_gguf **out, const char *path, minerva_error *err)
+static minerva_status open_model(mn_gguf **out, const char *path, const mn_mapfile *memory,
+                                 minerva_error *err)
 {
     mn_gguf *g = calloc(1, sizeof *g);
     *out = NULL;
@@ -141,16 +143,33 @@ minerva_status mn_gguf_open(mn_gguf **out, const char *path, minerva_error *err)
         status = mn_fail_memory(err, sizeof *g->parts);
         goto fail;
     }
-    if ((status = mn_gguf_part_open(&g->parts[0], path, &g->arena, err))) goto fail;
+    if ((status = mn_gguf_part_open(&g->parts[0], path, memory, &g->arena, err))) goto fail;
     g->n_parts = 1;
     if ((status = part_int(&g->parts[0], "split.count", 1, &count, err))) goto fail;
-    if (count > 1 && (status = open_parts(g, count, err))) goto fail;
+    if (count > 1 && memory)
+        status = mn_fail(err, MINERVA_INVALID, "%s: a whole model expected, a part of one in %"
+                         PRId64 " parts found", path, count);
+    else if (count > 1)
+        status = open_parts(g, count, err);
+    if (status != MINERVA_OK) goto fail;
     if ((status = join_tensors(g, err))) goto fail;
     *out = g;
     return MINERVA_OK;
 fail:
     mn_gguf_close(g);
     return status;
+}
+
+minerva_status mn_gguf_open(mn_gguf **out, const char *path, minerva_error *err)
+{
+    return open_model(out, path, NULL, err);
+}
+
+minerva_status mn_gguf_open_memory(mn_gguf **out, const void *data, size_t size_bytes,
+                                   minerva_error *err)
+{
+    mn_mapfile memory = { data, size_bytes };
+    return open_model(out, "(memory)", &memory, err);
 }
 
 void mn_gguf_close(mn_gguf *g)

@@ -38,6 +38,9 @@ typedef struct {
 typedef struct mn_gguf mn_gguf;
 
 minerva_status mn_gguf_open(mn_gguf **out, const char *path, minerva_error *err);
+/* The same over bytes that the caller keeps until the close; not part of a split model. */
+minerva_status mn_gguf_open_memory(mn_gguf **out, const void *data, size_t size_bytes,
+                                   minerva_error *err);
 void mn_gguf_close(mn_gguf *g);
 size_t mn_gguf_size_bytes(const mn_gguf *g);    /* of all parts' files */
 int mn_gguf_n_parts(const mn_gguf *g);

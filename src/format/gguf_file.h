@@ -10,6 +10,7 @@
 
 typedef struct {
     mn_mapfile file;
+    bool borrowed;              /* `file` is the caller's memory, not a mapping */
     const char *path;           /* in the arena */
     mn_gguf_kv *kv;
     mn_tensor_ref *tensors;
@@ -26,8 +27,9 @@ struct mn_gguf {
     mn_map names;               /* tensor name -> index in tensors */
 };
 
-/* Map and check one file.  On failure the part is closed again. */
-minerva_status mn_gguf_part_open(mn_gguf_part *part, const char *path, mn_arena *arena,
+/* Map and check one file, or check `memory`.  On failure the part is closed again. */
+minerva_status mn_gguf_part_open(mn_gguf_part *part, const char *path,
+                                 const mn_mapfile *memory, mn_arena *arena,
                                  minerva_error *err);
 void mn_gguf_part_close(mn_gguf_part *part);
 const mn_gguf_kv *mn_gguf_part_find(const mn_gguf_part *part, const char *key, size_t len);

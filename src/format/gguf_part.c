@@ -107,6 +107,7 @@ static bool skip_strings(cursor *c, uint64_t n, const mn_gguf_string *key)
                        "the file", c->path, mn_quoted_bytes(key->data, key->len).text, i, n);
             return false;
         }
+        __builtin_prefetch(data + at + 2048);   /* lengths form one chain of loads */
         at += 8 + len;
     }
     c->at = at;
@@ -390,12 +391,17 @@ static minerva_status read_header(mn_gguf_part *part, cursor *c)
     return MINERVA_OK;
 }
 
-minerva_status mn_gguf_part_open(mn_gguf_part *part, const char *path, mn_arena *arena,
+minerva_status mn_gguf_part_open(mn_gguf_part *part, const char *path,
+                                 const mn_mapfile *memory, mn_arena *arena,
                                  minerva_error *err)
 {
-    *part = (mn_gguf_part){ .path = mn_arena_strdup(arena, path) };
+    *part = (mn_gguf_part){ .path = mn_arena_strdup(arena, path), .borrowed = memory };
     if (!part->path) return mn_fail_memory(err, strlen(path));
-    minerva_status status = mn_mapfile_open(&part->file, path, err);
+    minerva_status status = MINERVA_OK;
+    if (memory)
+        part->file = *memory;
+    else
+        status = mn_mapfile_open(&part->file, path, err);
     if (status != MINERVA_OK) return status;
     cursor c = { part->path, part->file.data, part->file.size_bytes, 0, err };
     if ((status = read_header(part, &c)) || (status = read_metadata(part, &c, arena))
@@ -407,7 +413,7 @@ minerva_status mn_gguf_part_open(mn_gguf_part *part, const char *path, mn_arena 
 void mn_gguf_part_close(mn_gguf_part *part)
 {
     mn_map_clear(&part->keys);
-    mn_mapfile_close(&part->file);
+    if (!part->borrowed) mn_mapfile_close(&part->file);
     *part = (mn_gguf_part){ 0 };
 }
 

@@ -20,6 +20,9 @@
 typedef struct mn_safetensors mn_safetensors;
 minerva_status mn_safetensors_open(mn_safetensors **out, const char *const *paths, int n_paths,
                                    minerva_error *err);
+/* The same over one file's bytes, which the caller keeps until the close. */
+minerva_status mn_safetensors_open_memory(mn_safetensors **out, const void *data,
+                                          size_t size_bytes, minerva_error *err);
 void mn_safetensors_close(mn_safetensors *s);
 size_t mn_safetensors_size_bytes(const mn_safetensors *s);     /* of all files */
 int64_t mn_safetensors_n_tensors(const mn_safetensors *s);

@@ -242,16 +242,14 @@ static minerva_status read_header(const mn_mapfile *f, const char *path, json_t 
     return status;
 }
 
-static minerva_status add_file(mn_safetensors *s, const char *path, minerva_error *err)
+static minerva_status add_file(mn_safetensors *s, const char *path, const mn_mapfile *f,
+                               minerva_error *err)
 {
-    mn_mapfile *f = &s->files[s->n_files];
-    minerva_status status = mn_mapfile_open(f, path, err);
-    if (status != MINERVA_OK) return status;
-    s->n_files++;
-    s->size_bytes += f->size_bytes;
     json_t *header;
     uint64_t start = 0;
-    if ((status = read_header(f, path, &header, &start, err))) return status;
+    minerva_status status = read_header(f, path, &header, &start, err);
+    if (status != MINERVA_OK) return status;
+    s->size_bytes += f->size_bytes;
     context c = { path, f->size_bytes - start, err };
     status = add_entries(s, &c, header, f->data + start);
     json_decref(header);
@@ -276,8 +274,9 @@ static minerva_status map_names(mn_safetensors *s, minerva_error *err)
     return MINERVA_OK;
 }
 
-minerva_status mn_safetensors_open(mn_safetensors **out, const char *const *paths, int n_paths,
-                                   minerva_error *err)
+/* The files at `paths`, or the one in `memory`. */
+static minerva_status open_files(mn_safetensors **out, const char *const *paths, int n_paths,
+                                 const mn_mapfile *memory, minerva_error *err)
 {
     mn_safetensors *s = calloc(1, sizeof *s);
     *out = NULL;
@@ -287,8 +286,13 @@ minerva_status mn_safetensors_open(mn_safetensors **out, const char *const *path
         s->names.seed = (uintptr_t)s;
     s->files = calloc(n_paths > 0 ? (size_t)n_paths : 1, sizeof *s->files);
     if (!s->files) status = mn_fail_memory(err, (size_t)n_paths * sizeof *s->files);
-    for (int i = 0; i < n_paths && status == MINERVA_OK; i++)
-        status = add_file(s, paths[i], err);
+    if (memory && status == MINERVA_OK) status = add_file(s, "(memory)", memory, err);
+    for (int i = 0; i < n_paths && status == MINERVA_OK; i++) {
+        status = mn_mapfile_open(&s->files[i], paths[i], err);
+        if (status != MINERVA_OK) break;
+        s->n_files++;
+        status = add_file(s, paths[i], &s->files[i], err);
+    }
     if (status == MINERVA_OK) status = map_names(s, err);
     if (status != MINERVA_OK) {
         mn_safetensors_close(s);
@@ -296,6 +300,19 @@ minerva_status mn_safetensors_open(mn_safetensors **out, const char *const *path
     }
     *out = s;
     return MINERVA_OK;
+}
+
+minerva_status mn_safetensors_open(mn_safetensors **out, const char *const *paths, int n_paths,
+                                   minerva_error *err)
+{
+    return open_files(out, paths, n_paths, NULL, err);
+}
+
+minerva_status mn_safetensors_open_memory(mn_safetensors **out, const void *data,
+                                          size_t size_bytes, minerva_error *err)
+{
+    mn_mapfile memory = { data, size_bytes };
+    return open_files(out, NULL, 0, &memory, err);
 }
 
 void mn_safetensors_close(mn_safetensors *s)
