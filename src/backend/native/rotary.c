@@ -1,0 +1,62 @@
+/* Rotary position embedding (Su et al. 2021, 2104.09864).
+ *
+ * Angles depend on the token's position only, so cosines and sines are made once per run
+ * for every kind of rotation in the network (rope tables) and used by all layers and heads.
+ * A table row is [cos n_dims/2 | sin n_dims/2], magnitude included. */
+#include "backend/native/native.h"
+
+#include <math.h>
+
+static void fill_row(const mn_rope *rope, int32_t pos, bool use_long, float *row)
+{
+    int32_t half = rope->n_dims / 2;
+    const float *freq = use_long ? rope->inv_freq_long : rope->inv_freq;
+    float magnitude = mn_or_one(use_long ? rope->magnitude_long : rope->magnitude);
+    for (int32_t i = 0; i < half; i++) {
+        float angle = (float)pos * freq[i];
+        row[i] = cosf(angle) * magnitude;
+        row[half + i] = sinf(angle) * magnitude;
+    }
+}
+
+/* Which frequencies: by the context that the engine was made for, or by how long the
+ * sequence is once this run's tokens are in it. */
+static bool wants_long(const mn_run *r, const mn_rope *rope, int32_t t)
+{
+    if (!rope->switch_at || !rope->inv_freq_long) return false;
+    if (rope->long_by_context) return r->e->context > rope->switch_at;
+    const mn_span *span = &r->batch->spans[r->e->span_of[t]];
+    return span->seq->length + span->n > rope->switch_at;
+}
+
+void mn_rope_fill(mn_run *r)
+{
+    int32_t first, end;
+    mn_run_rows(r, r->n_tokens, &first, &end);
+    for (int32_t k = 0; k < r->e->n_ropes; k++) {
+        mn_rope_table *table = &r->e->ropes[k];
+        for (int32_t t = first; t < end; t++)
+            fill_row(&table->rope, r->e->pos[t], wants_long(r, &table->rope, t),
+                     table->table + (int64_t)t * table->rope.n_dims);
+    }
+}
+
+void mn_rope_apply(const mn_rope *rope, const float *table_row, float *head)
+{
+    int32_t half = rope->n_dims / 2;
+    const float *c = table_row, *s = table_row + half;
+    if (rope->interleaved) {
+        for (int32_t i = 0; i < half; i++) {
+            float a = head[2 * i], b = head[2 * i + 1];
+            head[2 * i] = a * c[i] - b * s[i];
+            head[2 * i + 1] = a * s[i] + b * c[i];
+        }
+        return;
+    }
+    float *low = head, *high = head + half;
+    for (int32_t i = 0; i < half; i++) {
+        float a = low[i], b = high[i];
+        low[i] = a * c[i] - b * s[i];
+        high[i] = a * s[i] + b * c[i];
+    }
+}
