@@ -229,10 +229,8 @@ static void run_layer(mn_run *r, const mn_layer *layer, const buffers *b)
         r->e->ops.add_scaled(b->a + (int64_t)t * hidden, b->b + (int64_t)t * hidden, 1.0f,
                              (end - t) * hidden);
     }
-    if (r->layer == r->e->plan->n_layers - 1) {
-        if (h == b->x && layer->parallel_ffn) mn_run_barrier(r);
-        keep_wanted(r, layer, b);
-    }
+    if (r->layer == r->e->plan->n_layers - 1) keep_wanted(r, layer, b);
+    if (r->n_tokens == 0) return;
     run_ffn(r, layer, h, b);
     if (mn_linear_present(&layer->ple.gate)) add_per_layer(r, &layer->ple, b);
     float scale = mn_or_one(layer->layer_scale);
@@ -280,6 +278,18 @@ typedef struct {
     const mn_batch *batch;
 } job;
 
+/* All threads get the same answer: thread 0 asks before a barrier, all look after it, and
+ * the layer's own barriers lie before it asks again. */
+static bool stop_here(const mn_run *r, const mn_layer *layer)
+{
+    const mn_batch *batch = r->batch;
+    if (!batch->cancelled) return false;
+    if (layer->mixer.kind == MN_MIXER_NONE && layer->ffn.kind == MN_FFN_NONE) return false;
+    if (r->team.thread == 0 && batch->cancelled(batch->cancel_ctx)) r->e->stop = true;
+    mn_run_barrier(r);
+    return r->e->stop;
+}
+
 static void run_thread(void *ctx, int thread, int n_threads)
 {
     const job *j = ctx;
@@ -296,15 +306,11 @@ static void run_thread(void *ctx, int thread, int n_threads)
     embed(&r, &b);
     if (e->plan->ple_dim) embed_per_layer(&r, &b);
     for (r.layer = 0; r.layer < e->plan->n_layers; r.layer++) {
-        if (thread == 0 && j->batch->cancelled && j->batch->cancelled(j->batch->cancel_ctx))
-            e->stop = true;
-        mn_run_barrier(&r);
-        if (e->stop) return;
-        run_layer(&r, &e->plan->layers[r.layer], &b);
-        mn_run_barrier(&r);
-        if (r.n_tokens == 0) return;
+        const mn_layer *layer = &e->plan->layers[r.layer];
+        if (stop_here(&r, layer)) return;
+        run_layer(&r, layer, &b);
     }
-    run_head(&r, &b);
+    if (r.n_tokens > 0) run_head(&r, &b);
 }
 
 /* ---- checks before ------------------------------------------------------------------ */

@@ -205,6 +205,7 @@ void mn_delta_needs(mn_needs *needs, const mn_gated_delta *d, int32_t n);
 void mn_mamba2_needs(mn_needs *needs, const mn_mamba2 *m, int32_t n);
 void mn_short_conv_needs(mn_needs *needs, const mn_short_conv *c, int32_t n);
 void mn_ffn_needs(mn_needs *needs, const mn_ffn *f, int32_t n);
+void mn_experts_needs(mn_needs *needs, const mn_experts *m, int32_t n);
 void mn_run_needs(mn_needs *needs, const mn_plan *plan, int32_t n);
 
 /* Floats of recurrent state. */
