@@ -64,7 +64,7 @@ static minerva_status grow_tables(mn_engine *e, mn_seq *s, int32_t n_pages, mine
 
 minerva_status mn_seq_copy(mn_engine *e, const mn_seq *from, mn_seq **out, minerva_error *err)
 {
-    mn_seq *s;
+    mn_seq *s = NULL;
     minerva_status st = mn_seq_new(e, &s, err);
     if (st) return st;
     if ((st = grow_tables(e, s, pages_for(from->length), err))) {
