@@ -248,6 +248,8 @@ typedef struct mn_plan {
     mn_linear ple_model_proj;   /* [n_layers * ple_dim, hidden] */
     mn_norm ple_proj_norm;
     bool causal;                /* false: an encoder; only hidden states come out */
+    const char *const *unused;  /* [n_unused] tensors of the file that no slot took */
+    int32_t n_unused;
     mn_arena arena;             /* of everything above that is not mapped */
 } mn_plan;
 
@@ -258,8 +260,13 @@ typedef struct mn_plan {
 minerva_status mn_plan_create(mn_plan **out, const mn_model_source *source, minerva_error *err);
 void mn_plan_free(mn_plan *p);
 
-/* Names of the known families, NULL-terminated. */
-const char *const *mn_plan_families(void);
+/* Name of the i-th known family; NULL past the last. */
+const char *mn_plan_family(int i);
+
+/* Do all shapes fit each other, and is every number one that an executor can use?  A plan
+ * from mn_plan_create() has passed; a failure names the slot and is a fault of an arch file
+ * or of a config that slipped through it. */
+minerva_status mn_plan_check(const mn_plan *p, minerva_error *err);
 
 /* Weight bytes touched per decoded token (active experts, one embedding row). */
 size_t mn_plan_bytes_per_token(const mn_plan *p);

@@ -1,0 +1,197 @@
+/* From a source to a plan: which family it is, what surrounds a family's reader, and the
+ * error that an unknown model gets.
+ *
+ * A multimodal HF config keeps its language model in text_config (or llm_config ...); that
+ * object is the config here, and its model_type decides where it is known. */
+#include "model/arch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const mn_family families[] = {
+    { "llama", "llama", "llama", mn_arch_llama },
+    { "mistral", "", "mistral", mn_arch_llama },
+    { "ministral", "", "ministral", mn_arch_llama },
+    { "ministral3", "mistral3", "ministral3", mn_arch_llama },
+    { "smollm3", "smollm3", "smollm3", mn_arch_llama },
+    { "granite", "granite", "granite", mn_arch_llama },
+    { "qwen2", "qwen2", "qwen2 qwen2_vl_text qwen2_5_vl_text", mn_arch_qwen },
+    { "qwen3", "qwen3", "qwen3", mn_arch_qwen },
+};
+
+enum { N_FAMILIES = sizeof families / sizeof *families };
+
+const char *mn_plan_family(int i)
+{
+    return i >= 0 && i < N_FAMILIES ? families[i].name : NULL;
+}
+
+/* Is `word` one of the space-separated `list`? */
+static bool is_one_of(const char *word, const char *list)
+{
+    size_t n = strlen(word);
+    for (const char *p = list; n && (p = strstr(p, word)); p += n)
+        if ((p == list || p[-1] == ' ') && (p[n] == ' ' || !p[n])) return true;
+    return false;
+}
+
+bool mn_is(const mn_build *b, const char *names)
+{
+    return is_one_of(b->plan->family, names);
+}
+
+static const mn_family *find_family(const char *arch, bool gguf)
+{
+    for (int i = 0; arch && i < N_FAMILIES; i++)
+        if (is_one_of(arch, gguf ? families[i].gguf : families[i].hf)) return &families[i];
+    return NULL;
+}
+
+static void refuse_family(mn_build *b)
+{
+    char list[700];
+    size_t at = 0;
+    for (int i = 0; i < N_FAMILIES && at < sizeof list - 40; i++)
+        at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "",
+                               families[i].name);
+    mn_build_unsupported(b, "model family \"%.60s\" is not known; known are %.310s%s", b->arch,
+                         list, at > 310 ? " ..." : "");
+}
+
+/* ---- recognising ---------------------------------------------------------------------- */
+
+static const mn_family *recognise_gguf(mn_build *b)
+{
+    mn_gguf_string s;
+    if ((b->status = mn_gguf_get_string(b->source->gguf, "general.architecture", &s, b->err)))
+        return NULL;
+    char *name = mn_build_alloc(b, s.len + 1, 1);
+    if (!name) return NULL;
+    if (s.len) memcpy(name, s.data, s.len);
+    b->arch = name;
+    return find_family(name, true);
+}
+
+static const mn_family *recognise_dir(mn_build *b)
+{
+    static const char *const inner[] = { "text_config", "llm_config", "language_config",
+                                         "thinker_config", NULL };
+    b->config_top = b->config = mn_model_dir_config(b->source->dir);
+    if (!b->config) {
+        mn_build_invalid(b, "config.json: expected in the model's directory, but there is none");
+        return NULL;
+    }
+    const char *type = json_string_value(json_object_get(b->config, "model_type"));
+    for (int i = 0; inner[i]; i++) {
+        const json_t *text = json_object_get(b->config, inner[i]);
+        if (!json_is_object(text)) continue;
+        b->config = text;
+        const char *own = json_string_value(json_object_get(text, "model_type"));
+        if (own) type = own;
+        i = -1;                                 /* thinker_config holds a text_config */
+    }
+    if (!type) {
+        mn_build_invalid(b, "config.json: model_type: a string expected, but the field is missing");
+        return NULL;
+    }
+    b->arch = type;
+    return find_family(type, false);
+}
+
+/* MLX's own quantisation, or another producer's that can be read exactly. */
+static void read_quantization(mn_build *b)
+{
+    const json_t *q = json_object_get(b->config_top, "quantization");
+    if (!json_is_object(q)) q = json_object_get(b->config_top, "quantization_config");
+    if (!json_is_object(q)) q = json_object_get(b->config, "quantization_config");
+    if (!json_is_object(q)) return;
+    const char *method = json_string_value(json_object_get(q, "quant_method"));
+    if (!method) {
+        b->quant = q;
+        return;
+    }
+    const char *format = json_string_value(json_object_get(q, "format"));
+    if (!strcmp(method, "mxfp4") || !strcmp(method, "fp8") || !strcmp(method, "fbgemm_fp8"))
+        return;
+    if (!strcmp(method, "compressed-tensors") && format &&
+        (!strcmp(format, "float-quantized") || !strcmp(format, "dense")))
+        return;
+    mn_build_unsupported(b, "config.json: quantization_config: weights quantised by \"%.40s\"%s%.40s"
+                         " cannot be read (MLX, mxfp4 and fp8 can)", method,
+                         format ? " as " : "", format ? format : "");
+}
+
+/* ---- the names of all tensors ---------------------------------------------------------- */
+
+static void index_tensors(mn_build *b)
+{
+    const mn_safetensors *st = b->gguf ? NULL : mn_model_dir_weights(b->source->dir);
+    if (!b->gguf && !st) {
+        mn_build_invalid(b, "model*.safetensors: expected in the model's directory, but there "
+                         "are none");
+        return;
+    }
+    b->n_tensors = b->gguf ? mn_gguf_n_tensors(b->source->gguf) : mn_safetensors_n_tensors(st);
+    b->tensors = mn_build_alloc(b, (size_t)b->n_tensors, sizeof *b->tensors);
+    b->used = mn_build_alloc(b, (size_t)b->n_tensors, 1);
+    if (b->status) return;
+    bool ok = mn_map_reserve(&b->names, (size_t)b->n_tensors);
+    for (int64_t i = 0; ok && i < b->n_tensors; i++) {
+        b->tensors[i] = b->gguf ? mn_gguf_tensor_at(b->source->gguf, i)
+                                : mn_safetensors_at(st, i);
+        ok = mn_map_put(&b->names, b->tensors[i]->name, b->tensors[i]->name_len, (uint32_t)i,
+                        NULL);
+    }
+    if (!ok) b->status = mn_fail_memory(b->err, (size_t)b->n_tensors * sizeof(mn_map_entry));
+}
+
+static void list_unused(mn_build *b)
+{
+    int32_t n = 0;
+    for (int64_t i = 0; i < b->n_tensors; i++) n += !b->used[i];
+    const char **list = mn_build_alloc(b, (size_t)n, sizeof *list);
+    if (!list) return;
+    n = 0;
+    for (int64_t i = 0; i < b->n_tensors; i++)
+        if (!b->used[i])
+            list[n++] = mn_arena_strndup(&b->plan->arena, b->tensors[i]->name,
+                                         b->tensors[i]->name_len);
+    b->plan->unused = list;
+    b->plan->n_unused = n;
+}
+
+minerva_status mn_plan_create(mn_plan **out, const mn_model_source *source, minerva_error *err)
+{
+    mn_plan *p = calloc(1, sizeof *p);
+    if (!p) return mn_fail_memory(err, sizeof *p);
+    mn_build b = { .source = source, .gguf = source->kind == MN_SOURCE_GGUF, .plan = p, .err = err,
+                   .root = "model.", .top = "", .layers_name = "layers", .layer = -1 };
+    const mn_family *family = b.gguf ? recognise_gguf(&b) : recognise_dir(&b);
+    if (!b.status && !family) refuse_family(&b);
+    if (!b.status) {
+        p->family = family->name;
+        if (!b.gguf) read_quantization(&b);
+    }
+    if (!b.status) index_tensors(&b);
+    if (!b.status) {
+        mn_build_root(&b, "embed_tokens");
+        family->build(&b);
+    }
+    if (!b.status) list_unused(&b);
+    if (!b.status) b.status = mn_plan_check(p, err);
+    mn_map_clear(&b.names);
+    if (b.status) {
+        mn_plan_free(p);
+        return b.status;
+    }
+    *out = p;
+    return MINERVA_OK;
+}
+
+void mn_plan_free(mn_plan *p)
+{
+    if (!p) return;
+    mn_arena_clear(&p->arena);
+    free(p);
+}
