@@ -149,7 +149,7 @@ static minerva_status check_places(const context *c, mn_tensor_ref *tensors, int
                                    const uint8_t *data)
 {
     uint64_t at = 0;
-    qsort(tensors, (size_t)n, sizeof *tensors, compare_places);
+    if (n) qsort(tensors, (size_t)n, sizeof *tensors, compare_places);
     for (int64_t i = 0; i < n; i++) {
         uint64_t begin = (uint64_t)(tensors[i].data - data);
         if (begin != at)
@@ -179,7 +179,7 @@ static minerva_status check_metadata(const context *c, const json_t *metadata)
 
 static bool reserve(mn_safetensors *s, size_t extra)
 {
-    int64_t want = s->n_tensors + (int64_t)extra;
+    int64_t want = s->n_tensors + (int64_t)extra + 1;      /* never NULL */
     if (want > INT32_MAX) return false;
     if (want <= s->capacity) return true;
     mn_tensor_ref *grown = realloc(s->tensors, (size_t)want * sizeof *grown);
@@ -223,7 +223,12 @@ static minerva_status add_entries(mn_safetensors *s, const context *c, const jso
 static minerva_status read_header(const mn_mapfile *f, const char *path, json_t **out,
                                   uint64_t *data_start, minerva_error *err)
 {
+    static const char lfs[] = "version https://git-lfs";
     uint64_t n = f->size_bytes >= 8 ? mn_load_u64(f->data) : 0;
+    if (f->size_bytes >= sizeof lfs && !memcmp(f->data, lfs, sizeof lfs - 1))
+        return mn_fail_at(err, MINERVA_INVALID, 0,
+                          "%s: a safetensors file expected, a Git LFS pointer to one found "
+                          "(git lfs pull)", path);
     if (f->size_bytes < 8 || n > MAX_HEADER_BYTES || n < 2 || n > f->size_bytes - 8)
         return mn_fail_at(err, MINERVA_INVALID, 0,
                           "%s: a safetensors header inside the file of %zu bytes and at most "
