@@ -210,7 +210,7 @@ static void write_q8(int8_t *codes, size_t code_step, uint16_t *scale, const flo
     float inverse = d > 0 ? 1.0f / d : 0.0f;
     for (int32_t i = 0; i < n; i++) {
         float q = rintf(x[i] * inverse);
-        codes[(size_t)i * code_step] = (int8_t)(q > 127 ? 127 : q < -127 ? -127 : q);
+        codes[(size_t)i * code_step] = (int8_t)(q > 127 ? 127 : q > -127 ? q : -127);
     }
 }
 

@@ -19,14 +19,13 @@ static void fill_row(const mn_rope *rope, int32_t pos, bool use_long, float *row
     }
 }
 
-/* Which frequencies: by the context that the engine was made for, or by how long the
- * sequence is once this run's tokens are in it. */
-static bool wants_long(const mn_run *r, const mn_rope *rope, int32_t t)
+/* Long or short frequencies (longrope) are chosen by the context that the engine was made
+ * for.  transformers goes by the sequence's length and computes the whole cache anew when
+ * it passes the switch, which caches shared between sequences cannot do; one choice for all
+ * keeps every key of a cache comparable. */
+static bool wants_long(const mn_engine *e, const mn_rope *rope)
 {
-    if (!rope->switch_at || !rope->inv_freq_long) return false;
-    if (rope->long_by_context) return r->e->context > rope->switch_at;
-    const mn_span *span = &r->batch->spans[r->e->span_of[t]];
-    return span->seq->length + span->n > rope->switch_at;
+    return rope->switch_at && rope->inv_freq_long && e->context > rope->switch_at;
 }
 
 void mn_rope_fill(mn_run *r)
@@ -35,8 +34,9 @@ void mn_rope_fill(mn_run *r)
     mn_run_rows(r, r->n_tokens, &first, &end);
     for (int32_t k = 0; k < r->e->n_ropes; k++) {
         mn_rope_table *table = &r->e->ropes[k];
+        bool use_long = wants_long(r->e, &table->rope);
         for (int32_t t = first; t < end; t++)
-            fill_row(&table->rope, r->e->pos[t], wants_long(r, &table->rope, t),
+            fill_row(&table->rope, r->e->pos[t], use_long,
                      table->table + (int64_t)t * table->rope.n_dims);
     }
 }
