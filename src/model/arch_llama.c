@@ -1,25 +1,27 @@
-/* Llama and its near relations: one decoder, four decorations.
+/* Llama and its near relations: one decoder, five decorations.
  *
  *   llama      LLaMA 1-3, Yi, SmolLM 2, Vicuna ...; all rope rules
  *   mistral    a sliding window on every layer (ministral: on some)
  *   ministral3 / mistral3   YaRN, and queries that grow with the position
+ *   mixtral    a mixture of experts in place of the feed-forward
  *   smollm3    no rope on every fourth layer
  *   granite    scales on embedding, residuals, attention and logits
  *
  * GGUF files of the architecture "llama" have q and k rows permuted, so that their rope is
- * the interleaved one; a Mistral model is a "llama" there, without its window. */
+ * the interleaved one; Mistral and Mixtral models are "llama" there, without their window. */
 #include "model/arch.h"
 
 /* The window of each layer, or NULL: none anywhere. */
 static const int32_t *layer_windows(mn_build *b, int32_t n_layers)
 {
     static const char *const types[] = { "full_attention", "sliding_attention", NULL };
-    bool everywhere = mn_is(b, "mistral ministral3 mistral3");
+    bool everywhere = mn_is(b, "mistral mixtral ministral3");
+    if (b->gguf) return NULL;
     const int32_t *type = everywhere ? NULL : mn_config_layer_types(b, "layer_types", types, n_layers);
     bool smollm = mn_is(b, "smollm3");
     if (smollm && !mn_config_bool(b, NULL, "use_sliding_window", false)) return NULL;
     if (!everywhere && !type && !mn_is(b, "ministral")) return NULL;
-    int32_t w = mn_build_window(b, "attention.sliding_window", "sliding_window",
+    int32_t w = mn_build_window(b, NULL, "sliding_window",
                                 mn_is(b, "mistral ministral") ? 4096 : 0);
     int32_t *out = w ? mn_build_alloc(b, (size_t)n_layers, sizeof *out) : NULL;
     for (int32_t i = 0; out && i < n_layers; i++) out[i] = !type || type[i] == 1 ? w : 0;
@@ -41,7 +43,7 @@ static const int32_t *layer_ropes(mn_build *b, int32_t n_layers)
 /* llama_4_scaling_beta: q *= 1 + beta * log(1 + floor(pos / original context)) */
 static void query_growth(mn_build *b, mn_attention *a)
 {
-    if (!mn_is(b, "ministral3 mistral3")) return;
+    if (!mn_is(b, "ministral3")) return;
     a->temp_beta = (float)mn_config_real(b, "attention.temperature_scale",
                                          "rope_parameters.llama_4_scaling_beta "
                                          "rope_scaling.llama_4_scaling_beta "
@@ -63,6 +65,9 @@ void mn_arch_llama(mn_build *b)
     }, ministral3 = {
         .vocab = 131072, .hidden = 4096, .n_layers = 34, .n_heads = 32, .n_kv_heads = 8,
         .head_dim = 128, .ffn = 14336, .context = 262144, .eps = 1e-5
+    }, mixtral = {
+        .vocab = 32000, .hidden = 4096, .n_layers = 32, .n_heads = 32, .n_kv_heads = 8,
+        .ffn = 14336, .context = 131072, .eps = 1e-5
     }, smollm3 = {
         .vocab = 128256, .hidden = 2048, .n_layers = 36, .n_heads = 16, .n_kv_heads = 4,
         .ffn = 11008, .context = 32768, .eps = 1e-6
@@ -71,17 +76,24 @@ void mn_arch_llama(mn_build *b)
     mn_plan *p = b->plan;
     mn_dims d;
     mn_build_dims(b, &d, mn_is(b, "mistral ministral") ? &mistral
-                         : mn_is(b, "ministral3 mistral3") ? &ministral3
-                         : smol ? &smollm3 : &llama);
+                         : mn_is(b, "ministral3") ? &ministral3
+                         : mn_is(b, "mixtral") ? &mixtral : smol ? &smollm3 : &llama);
     mn_act act = mn_config_act(b, NULL, "hidden_act", MN_ACT_SILU);
     mn_bind_weight(b, &p->embed, "token_embd", "embed_tokens", 0, d.vocab, d.hidden);
     mn_bind_norm(b, &p->out_norm, MN_NORM_RMS, d.eps, "output_norm", "norm", d.hidden, 0);
     mn_build_head(b, &d, smol);
 
+    mn_moe m = { 0 };
+    bool mixture = mn_is(b, "mixtral") || (b->gguf && mn_config_has(b, "expert_count", NULL) &&
+                                           mn_config_int(b, "expert_count", NULL, 0, 0, 1 << 14));
+    if (mixture)
+        mn_build_moe_fields(b, &m, &(mn_moe){ .n_experts = b->gguf ? 0 : 8, .n_used = 2,
+                                              .width = d.n_layers ? d.ffn[0] : 1,
+                                              .normalise = true });
     mn_rope rope = { 0 };
-    mn_rope_build(b, &rope, &(mn_rope_request){
-        .head_dim = d.head_dim, .interleaved = b->gguf, .log_mul_unit = 1,
-        .theta = smol && !b->gguf ? 2000000 : 0 });
+    double theta = b->gguf ? 0 : smol ? 2e6 : mn_is(b, "mixtral") ? 1e6 : 0;
+    mn_rope_build(b, &rope, &(mn_rope_request){ .head_dim = d.head_dim, .interleaved = b->gguf,
+                                                .log_mul_unit = 1, .theta = theta });
     const int32_t *windows = layer_windows(b, d.n_layers);
     const int32_t *ropes = layer_ropes(b, d.n_layers);
     double residual = 1, attention = 0;
@@ -107,7 +119,10 @@ void mn_arch_llama(mn_build *b)
         mn_bind_norm(b, &l->ffn_norm, MN_NORM_RMS, d.eps, "ffn_norm", "post_attention_layernorm",
                      d.hidden, 0);
         l->ffn.kind = MN_FFN_DENSE;
-        mn_build_dense(b, &l->ffn.dense, "", "mlp.", d.hidden, d.ffn[i], act);
         l->residual_scale = (float)residual;
+        if (mixture)
+            mn_build_moe(b, &l->ffn, &m, "block_sparse_moe.", "block_sparse_moe.gate", d.hidden,
+                         act);
+        else mn_build_dense(b, &l->ffn.dense, "", "mlp.", d.hidden, d.ffn[i], act);
     }
 }

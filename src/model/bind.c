@@ -18,13 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_LEN = 256 };
-
 /* ---- names ---------------------------------------------------------------------------- */
 
 /* The idx-th of "a|b" as a full tensor name; false if there is no such alternative. */
 static bool full_name(const mn_build *b, const char *gguf, const char *hf, const char *suffix,
-                      int idx, char out[NAME_MAX_LEN])
+                      int idx, char out[MN_NAME_MAX])
 {
     const char *p = b->gguf ? gguf : hf;
     if (!p) return false;
@@ -35,17 +33,31 @@ static bool full_name(const mn_build *b, const char *gguf, const char *hf, const
     }
     int n = (int)strcspn(p, "|");
     if (b->gguf) {
-        if (b->layer < 0) snprintf(out, NAME_MAX_LEN, "%.*s%s", n, p, suffix);
-        else snprintf(out, NAME_MAX_LEN, "blk.%d.%.*s%s", b->layer, n, p, suffix);
+        if (b->layer < 0) snprintf(out, MN_NAME_MAX, "%.*s%s", n, p, suffix);
+        else snprintf(out, MN_NAME_MAX, "blk.%d.%.*s%s", b->layer, n, p, suffix);
     } else if (*p == '/') {
-        snprintf(out, NAME_MAX_LEN, "%s%.*s%s", b->top, n - 1, p + 1, suffix);
+        snprintf(out, MN_NAME_MAX, "%s%.*s%s", b->top, n - 1, p + 1, suffix);
     } else if (b->layer < 0) {
-        snprintf(out, NAME_MAX_LEN, "%s%.*s%s", b->root, n, p, suffix);
+        snprintf(out, MN_NAME_MAX, "%s%.*s%s", b->root, n, p, suffix);
     } else {
-        snprintf(out, NAME_MAX_LEN, "%s%s.%d.%.*s%s", b->root, b->layers_name, b->layer, n, p,
+        snprintf(out, MN_NAME_MAX, "%s%s.%d.%.*s%s", b->root, b->layers_name, b->layer, n, p,
                  suffix);
     }
     return true;
+}
+
+const char *mn_bind_prefixed(const char *prefix, const char *names, char out[MN_NAME_MAX])
+{
+    size_t at = 0;
+    out[0] = 0;
+    for (const char *p = names; *p && at < MN_NAME_MAX - 100;) {
+        int n = (int)strcspn(p, "|");
+        at += (size_t)snprintf(out + at, MN_NAME_MAX - at, "%s%.48s%.*s", at ? "|" : "", prefix,
+                               n < 40 ? n : 40, p);
+        p += n;
+        if (*p) p++;
+    }
+    return out;
 }
 
 static const mn_tensor_ref *look_up(mn_build *b, const char *name, bool mark)
@@ -58,7 +70,7 @@ static const mn_tensor_ref *look_up(mn_build *b, const char *name, bool mark)
 
 /* The tensor, its full name in `name` (the first alternative's if there is none). */
 static const mn_tensor_ref *find(mn_build *b, const char *gguf, const char *hf,
-                                 const char *suffix, bool mark, char name[NAME_MAX_LEN])
+                                 const char *suffix, bool mark, char name[MN_NAME_MAX])
 {
     name[0] = 0;
     for (int i = 0; full_name(b, gguf, hf, suffix, i, name); i++) {
@@ -72,13 +84,13 @@ static const mn_tensor_ref *find(mn_build *b, const char *gguf, const char *hf,
 const mn_tensor_ref *mn_bind_find(mn_build *b, const char *gguf, const char *hf,
                                   const char *suffix)
 {
-    char name[NAME_MAX_LEN];
+    char name[MN_NAME_MAX];
     return b->status ? NULL : find(b, gguf, hf, suffix, true, name);
 }
 
 bool mn_bind_has(mn_build *b, const char *gguf, const char *hf)
 {
-    char name[NAME_MAX_LEN];
+    char name[MN_NAME_MAX];
     return !b->status && find(b, gguf, hf, ".weight", false, name);
 }
 
@@ -266,7 +278,7 @@ static void bind_fp8(mn_build *b, mn_weight *w, const char *module, const mn_ten
 static void bind_matrix(mn_build *b, mn_weight *out, const char *module, const char *name,
                         const mn_tensor_ref *t, int64_t experts, int64_t rows, int64_t cols)
 {
-    char other[NAME_MAX_LEN + 32];
+    char other[MN_NAME_MAX + 32];
     mn_weight w = { .rows = rows, .cols = cols, .n_experts = experts ? experts : 1 };
     const mn_tensor_ref *scales = NULL;
     if (!b->gguf) {
@@ -310,18 +322,18 @@ static void bind_matrix(mn_build *b, mn_weight *out, const char *module, const c
 }
 
 /* "model.x.weight" -> "model.x" */
-static void module_of(const char *name, char out[NAME_MAX_LEN])
+static void module_of(const char *name, char out[MN_NAME_MAX])
 {
-    snprintf(out, NAME_MAX_LEN, "%s", name);
+    snprintf(out, MN_NAME_MAX, "%s", name);
     size_t n = strlen(out);
     if (n > 7 && !strcmp(out + n - 7, ".weight")) out[n - 7] = 0;
 }
 
 static bool bind_named(mn_build *b, mn_weight *out, const char *gguf, const char *hf,
                        int64_t experts, int64_t rows, int64_t cols, bool optional,
-                       char module[NAME_MAX_LEN])
+                       char module[MN_NAME_MAX])
 {
-    char name[NAME_MAX_LEN];
+    char name[MN_NAME_MAX];
     module[0] = 0;
     if (b->status) return false;
     const mn_tensor_ref *t = find(b, gguf, hf, ".weight", true, name);
@@ -341,7 +353,7 @@ static bool bind_named(mn_build *b, mn_weight *out, const char *gguf, const char
 void mn_bind_weight(mn_build *b, mn_weight *out, const char *gguf, const char *hf,
                     int64_t n_experts, int64_t rows, int64_t cols)
 {
-    char module[NAME_MAX_LEN];
+    char module[MN_NAME_MAX];
     bind_named(b, out, gguf, hf, n_experts, rows, cols, false, module);
 }
 
@@ -371,7 +383,7 @@ static float *read_floats(mn_build *b, const mn_tensor_ref *t, const char *name,
 static void bind_linear(mn_build *b, mn_linear *out, const char *gguf, const char *hf,
                         int64_t rows, int64_t cols, bool optional)
 {
-    char module[NAME_MAX_LEN], name[NAME_MAX_LEN + 16];
+    char module[MN_NAME_MAX], name[MN_NAME_MAX + 16];
     mn_linear l = { 0 };
     if (!bind_named(b, &l.w, gguf, hf, 0, rows, cols, optional, module)) return;
     snprintf(name, sizeof name, "%s.bias", module);
@@ -398,6 +410,34 @@ void mn_bind_linear_optional(mn_build *b, mn_linear *out, const char *gguf, cons
     bind_linear(b, out, gguf, hf, rows, cols, true);
 }
 
+void mn_bind_gather(mn_build *b, mn_linear *out, const mn_linear *l, const int32_t *index,
+                    int32_t n)
+{
+    const mn_weight *w = &l->w;
+    if (b->status || !mn_weight_present(w)) return;
+    uint8_t *codes = mn_build_alloc(b, (size_t)n, w->row_bytes);
+    uint8_t *scales = w->scales ? mn_build_alloc(b, (size_t)n, w->scale_row_bytes) : NULL;
+    uint8_t *biases = w->biases ? mn_build_alloc(b, (size_t)n, w->scale_row_bytes) : NULL;
+    float *bias = l->bias ? mn_build_alloc(b, (size_t)n, sizeof *bias) : NULL;
+    if (b->status) return;
+    size_t size = w->row_bytes, scale_size = w->scale_row_bytes;
+    for (int32_t i = 0; i < n; i++) {
+        size_t from = (size_t)index[i], to = (size_t)i;
+        memcpy(codes + to * size, w->data + from * size, size);
+        if (scales) memcpy(scales + to * scale_size, w->scales + from * scale_size, scale_size);
+        if (biases) memcpy(biases + to * scale_size, w->biases + from * scale_size, scale_size);
+        if (bias) bias[i] = l->bias[from];
+    }
+    *out = *l;
+    out->w.rows = n;
+    out->w.data = codes;
+    out->w.expert_bytes = size * (size_t)n;
+    out->w.scales = scales;
+    out->w.biases = biases;
+    out->w.scale_expert_bytes = scale_size * (size_t)n;
+    out->bias = bias;
+}
+
 mn_linear mn_linear_rows(const mn_linear *l, int64_t first, int64_t n)
 {
     mn_linear out = *l;
@@ -410,11 +450,20 @@ mn_linear mn_linear_rows(const mn_linear *l, int64_t first, int64_t n)
 
 /* ---- stacks of experts ---------------------------------------------------------------- */
 
-/* "mlp.experts.%d.up_proj" with the expert's number. */
-static void expert_name(const char *pattern, int64_t e, char out[NAME_MAX_LEN])
+/* "mlp.experts.%d.up_proj|mlp.experts.%d.w3" with the expert's number. */
+static void expert_name(const char *pattern, int64_t e, char out[MN_NAME_MAX])
 {
-    const char *at = strstr(pattern, "%d");
-    snprintf(out, NAME_MAX_LEN, "%.*s%lld%s", (int)(at - pattern), pattern, (long long)e, at + 2);
+    size_t at = 0;
+    out[0] = 0;
+    for (const char *p = pattern; *p && at + 24 < MN_NAME_MAX;) {
+        if (p[0] == '%' && p[1] == 'd') {
+            at += (size_t)snprintf(out + at, MN_NAME_MAX - at, "%lld", (long long)e);
+            p += 2;
+        } else {
+            out[at++] = *p++;
+            out[at] = 0;
+        }
+    }
 }
 
 static void bind_parts(mn_build *b, mn_weight *out, const char *gguf, const char *hf_each,
@@ -424,7 +473,7 @@ static void bind_parts(mn_build *b, mn_weight *out, const char *gguf, const char
     mn_weight first = { 0 };
     float *plane = NULL;
     for (int64_t e = 0; e < n_experts && !b->status; e++) {
-        char name[NAME_MAX_LEN], module[NAME_MAX_LEN];
+        char name[MN_NAME_MAX], module[MN_NAME_MAX];
         mn_weight w = { 0 };
         expert_name(b->gguf ? gguf : hf_each, e, name);
         if (!bind_named(b, &w, name, name, 0, rows, cols, false, module)) return;
@@ -453,7 +502,7 @@ void mn_bind_experts(mn_build *b, mn_weight *out, const float **bias, const char
                      const char *hf, const char *hf_each, int64_t n_experts, int64_t rows,
                      int64_t cols)
 {
-    char module[NAME_MAX_LEN], name[NAME_MAX_LEN], each[NAME_MAX_LEN], old[64];
+    char module[MN_NAME_MAX], name[MN_NAME_MAX], each[MN_NAME_MAX], old[64];
     if (b->status) return;
     /* "ffn_gate_exps" in old files: "ffn_gate.0", "ffn_gate.1", ... */
     size_t stem = gguf && strlen(gguf) > 5 ? strlen(gguf) - 5 : 0;
@@ -480,7 +529,7 @@ void mn_bind_experts(mn_build *b, mn_weight *out, const float **bias, const char
 void mn_bind_transposed(mn_build *b, mn_weight *out, const char *hf, int64_t n_experts,
                         int64_t rows, int64_t cols)
 {
-    char name[NAME_MAX_LEN];
+    char name[MN_NAME_MAX];
     if (b->status) return;
     const mn_tensor_ref *t = find(b, hf, hf, "", true, name);
     if (!t) t = find(b, hf, hf, ".weight", true, name);
@@ -516,7 +565,7 @@ void mn_bind_transposed(mn_build *b, mn_weight *out, const char *hf, int64_t n_e
 void mn_bind_mxfp4_blocks(mn_build *b, mn_weight *out, const char *hf, int64_t n_experts,
                           int64_t rows, int64_t cols)
 {
-    char name[NAME_MAX_LEN], scale_name[NAME_MAX_LEN];
+    char name[MN_NAME_MAX], scale_name[MN_NAME_MAX];
     if (b->status) return;
     const mn_tensor_ref *t = find(b, hf, hf, "_blocks", true, name);
     const mn_tensor_ref *s = find(b, hf, hf, "_scales", true, scale_name);
@@ -542,7 +591,7 @@ void mn_bind_mxfp4_blocks(mn_build *b, mn_weight *out, const char *hf, int64_t n
 const float *mn_bind_vector(mn_build *b, const char *gguf, const char *hf, int64_t n,
                             unsigned flags)
 {
-    char name[NAME_MAX_LEN];
+    char name[MN_NAME_MAX];
     if (b->status) return NULL;
     const mn_tensor_ref *t = find(b, gguf, hf, "", true, name);
     if (!t) {
@@ -561,10 +610,12 @@ const float *mn_bind_vector(mn_build *b, const char *gguf, const char *hf, int64
 void mn_bind_norm(mn_build *b, mn_norm *out, mn_norm_kind kind, double eps, const char *gguf,
                   const char *hf, int64_t n, unsigned flags)
 {
-    char name[NAME_MAX_LEN], module[NAME_MAX_LEN];
+    char name[MN_NAME_MAX], module[MN_NAME_MAX];
     if (b->status) return;
     const mn_tensor_ref *t = find(b, gguf, hf, ".weight", true, name);
+    if (!t && b->gguf) t = find(b, gguf, hf, "", true, name);   /* falcon-h1's "ffn_norm" */
     if (!t) {
+        find(b, gguf, hf, ".weight", false, name);
         if (!(flags & MN_VECTOR_OPTIONAL)) missing(b, name, &n, 1);
         return;
     }

@@ -130,6 +130,55 @@ void mn_build_head(mn_build *b, const mn_dims *d, bool tied)
     p->head.w = p->embed;
 }
 
+const int32_t *mn_build_sliding(mn_build *b, int32_t n_layers, int32_t period)
+{
+    static const char *const types[] = { "full_attention", "sliding_attention", "attention", NULL };
+    static const char key[] = "attention.sliding_window_pattern";
+    int32_t *out = mn_build_alloc(b, (size_t)n_layers, sizeof *out);
+    if (!out) return NULL;
+    const int32_t *listed = NULL;
+    if (!b->gguf) {
+        listed = mn_config_layer_types(b, "layer_types", types, n_layers);
+    } else {
+        const mn_gguf_kv *kv = mn_gguf_find_arch(b->source->gguf,
+                                                 "%s.attention.sliding_window_pattern");
+        if (kv && kv->type == MN_GGUF_ARRAY)
+            listed = mn_config_per_layer(b, key, NULL, 0, 0, 1, n_layers);
+    }
+    if (!listed)
+        period = (int32_t)mn_config_int(b, key, "sliding_window_pattern _sliding_window_pattern",
+                                        period, 0, 1 << 20);
+    if (b->status) return NULL;
+    for (int32_t i = 0; i < n_layers; i++)
+        out[i] = listed ? listed[i] == 1 : period == 0 || (i + 1) % period != 0;
+    return out;
+}
+
+double mn_build_softcap(mn_build *b, const char *gguf, const char *hf, double fallback)
+{
+    if (mn_config_null(b, hf)) fallback = 0;
+    return mn_config_real(b, gguf, hf, fallback, 0, 1e6);
+}
+
+void mn_build_scale(mn_build *b, mn_linear *l, double s)
+{
+    if (b->status || s == 1) return;
+    l->scale = (float)((l->scale ? l->scale : 1) * s);
+    if (!l->bias) return;
+    float *bias = mn_build_alloc(b, (size_t)l->w.rows, sizeof *bias);
+    for (int64_t i = 0; bias && i < l->w.rows; i++) bias[i] = (float)(l->bias[i] * s);
+    l->bias = bias;
+}
+
+void mn_build_qk_norms(mn_build *b, mn_attention *a, double eps, int64_t n_q, int64_t n_k,
+                       unsigned flags)
+{
+    mn_bind_norm(b, &a->q_norm, MN_NORM_RMS, eps, "attn_q_norm",
+                 "self_attn.q_norm|self_attn.q_layernorm|self_attn.query_layernorm", n_q, flags);
+    mn_bind_norm(b, &a->k_norm, MN_NORM_RMS, eps, "attn_k_norm",
+                 "self_attn.k_norm|self_attn.k_layernorm|self_attn.key_layernorm", n_k, flags);
+}
+
 /* ---- attention ------------------------------------------------------------------------ */
 
 mn_attention *mn_build_attention(mn_build *b, mn_mixer *mixer, int32_t hidden, int32_t n_heads,
@@ -168,20 +217,6 @@ mn_attention *mn_build_attention(mn_build *b, mn_mixer *mixer, int32_t hidden, i
 
 /* ---- feed-forward --------------------------------------------------------------------- */
 
-/* prefix + name for each of "a|b" in `names`, joined by '|'. */
-static const char *with_prefix(const char *prefix, const char *names, char out[256])
-{
-    size_t at = 0;
-    out[0] = 0;
-    for (const char *p = names; *p && at < 200;) {
-        int n = (int)strcspn(p, "|");
-        at += (size_t)snprintf(out + at, 256 - at, "%s%.60s%.*s", at ? "|" : "", prefix, n, p);
-        p += n;
-        if (*p) p++;
-    }
-    return out;
-}
-
 void mn_build_dense(mn_build *b, mn_dense *out, const char *gguf_suffix, const char *hf_prefix,
                     int64_t hidden, int64_t width, mn_act act)
 {
@@ -190,20 +225,20 @@ void mn_build_dense(mn_build *b, mn_dense *out, const char *gguf_suffix, const c
     snprintf(gate, sizeof gate, "ffn_gate%s", gguf_suffix);
     snprintf(up, sizeof up, "ffn_up%s", gguf_suffix);
     snprintf(down, sizeof down, "ffn_down%s", gguf_suffix);
-    with_prefix(hf_prefix, "gate_proj|w1", hf);
+    mn_bind_prefixed(hf_prefix, "gate_proj|w1", hf);
     if (mn_bind_has(b, gate, hf)) {
         mn_bind_linear(b, &out->gate, gate, hf, width, hidden);
-        mn_bind_linear(b, &out->up, up, with_prefix(hf_prefix, "up_proj|w3", hf), width, hidden);
+        mn_bind_linear(b, &out->up, up, mn_bind_prefixed(hf_prefix, "up_proj|w3", hf), width, hidden);
     } else {                /* gate above up in one tensor; GGUF calls it ffn_up */
         mn_linear both = { 0 };
-        with_prefix(hf_prefix, "gate_up_proj|input_linear", hf);
+        mn_bind_prefixed(hf_prefix, "gate_up_proj|input_linear", hf);
         bool fused = b->gguf || mn_bind_has(b, up, hf);
-        if (!fused) with_prefix(hf_prefix, "gate_proj|w1", hf);     /* name what is missing */
+        if (!fused) mn_bind_prefixed(hf_prefix, "gate_proj|w1", hf);     /* name what is missing */
         mn_bind_linear(b, &both, up, hf, fused ? 2 * width : width, hidden);
         out->gate = mn_linear_rows(&both, 0, width);
         out->up = mn_linear_rows(&both, width, width);
     }
-    mn_bind_linear(b, &out->down, down, with_prefix(hf_prefix, "down_proj|w2|output_linear", hf),
+    mn_bind_linear(b, &out->down, down, mn_bind_prefixed(hf_prefix, "down_proj|w2|output_linear", hf),
                    hidden, width);
 }
 
@@ -213,39 +248,7 @@ void mn_build_plain_ffn(mn_build *b, mn_dense *out, const char *hf_prefix, int64
     char hf[256];
     out->act = act;
     mn_bind_linear(b, &out->up, "ffn_up",
-                   with_prefix(hf_prefix, "up_proj|c_fc|fc1|dense_h_to_4h", hf), width, hidden);
+                   mn_bind_prefixed(hf_prefix, "up_proj|c_fc|fc1|dense_h_to_4h", hf), width, hidden);
     mn_bind_linear(b, &out->down, "ffn_down",
-                   with_prefix(hf_prefix, "down_proj|c_proj|fc2|dense_4h_to_h", hf), hidden, width);
-}
-
-/* ---- experts -------------------------------------------------------------------------- */
-
-void mn_build_experts(mn_build *b, mn_experts *e, const char *hf_prefix, int64_t hidden,
-                      int64_t width)
-{
-    char stack[256], each[256];
-    int64_t n = e->n_experts;
-    with_prefix(hf_prefix, "switch_mlp.gate_up_proj|experts.gate_up_proj|input_linear", stack);
-    if (mn_bind_find(b, "ffn_gate_up_exps", stack, ".weight") ||
-        (!b->gguf && mn_bind_find(b, NULL, stack, ""))) {
-        mn_weight both = { 0 };
-        const float *bias = NULL;
-        mn_bind_experts(b, &both, &bias, "ffn_gate_up_exps", stack, NULL, n, 2 * width, hidden);
-        if (bias) mn_build_unsupported(b, "layer %d: a bias of fused experts is not implemented",
-                                       b->layer);
-        if (b->status) return;
-        e->gate = mn_weight_rows(&both, 0, width);
-        e->up = mn_weight_rows(&both, width, width);
-    } else {
-        mn_bind_experts(b, &e->gate, &e->gate_bias, "ffn_gate_exps",
-                        with_prefix(hf_prefix, "switch_mlp.gate_proj|experts.gate_proj", stack),
-                        with_prefix(hf_prefix, "experts.%d.gate_proj", each), n, width, hidden);
-        mn_bind_experts(b, &e->up, &e->up_bias, "ffn_up_exps",
-                        with_prefix(hf_prefix, "switch_mlp.up_proj|experts.up_proj", stack),
-                        with_prefix(hf_prefix, "experts.%d.up_proj", each), n, width, hidden);
-    }
-    mn_bind_experts(b, &e->down, &e->down_bias, "ffn_down_exps",
-                    with_prefix(hf_prefix, "switch_mlp.down_proj|experts.down_proj|output_linear",
-                                stack),
-                    with_prefix(hf_prefix, "experts.%d.down_proj", each), n, hidden, width);
+                   mn_bind_prefixed(hf_prefix, "down_proj|c_proj|fc2|dense_4h_to_h", hf), hidden, width);
 }

@@ -99,7 +99,11 @@ void *mn_build_alloc(mn_build *b, size_t n, size_t size_bytes);
 
 /* ---- binding tensors (bind.c) ------------------------------------------------------- */
 
-/* The full name of the tensor that a slot has or would have (for messages). */
+enum { MN_NAME_MAX = 256 };
+
+/* prefix before each of "a|b". */
+const char *mn_bind_prefixed(const char *prefix, const char *names, char out[MN_NAME_MAX]);
+/* The tensor of a slot, marked as taken; NULL if there is none.  suffix: ".weight". */
 const mn_tensor_ref *mn_bind_find(mn_build *b, const char *gguf, const char *hf,
                                   const char *suffix);
 /* Is there such a module (a name with ".weight" behind it)? */
@@ -140,6 +144,9 @@ const float *mn_bind_vector(mn_build *b, const char *gguf, const char *hf, int64
 void mn_bind_norm(mn_build *b, mn_norm *out, mn_norm_kind kind, double eps, const char *gguf,
                   const char *hf, int64_t n, unsigned flags);
 
+/* The rows index[0 .. n) of a linear with their bias, copied: for small ones in odd order. */
+void mn_bind_gather(mn_build *b, mn_linear *out, const mn_linear *l, const int32_t *index,
+                    int32_t n);
 /* Rows [first, first + n) of a linear with their bias. */
 mn_linear mn_linear_rows(const mn_linear *l, int64_t first, int64_t n);
 
@@ -170,6 +177,18 @@ int32_t mn_build_window(mn_build *b, const char *gguf, const char *hf, int32_t f
  * silent. */
 void mn_build_head(mn_build *b, const mn_dims *d, bool tied);
 
+/* 1 where a layer slides: from layer_types, or a period (every period-th layer does not),
+ * or for each layer in GGUF.  The period is what holds where the file is silent; 1: none
+ * slides, 0: all do. */
+const int32_t *mn_build_sliding(mn_build *b, int32_t n_layers, int32_t period);
+/* A soft cap: 0 if null or absent without a default. */
+double mn_build_softcap(mn_build *b, const char *gguf, const char *hf, double fallback);
+/* The linear times s, its bias included. */
+void mn_build_scale(mn_build *b, mn_linear *l, double s);
+/* q_norm and k_norm of n_q and n_k elements ("attn_q_norm" / "self_attn.q_norm"). */
+void mn_build_qk_norms(mn_build *b, mn_attention *a, double eps, int64_t n_q, int64_t n_k,
+                       unsigned flags);
+
 /* q, k, v, o (separate or fused) of the current layer; scale is 1/sqrt(head_dim);
  * everything else is left to the caller. */
 mn_attention *mn_build_attention(mn_build *b, mn_mixer *mixer, int32_t hidden, int32_t n_heads,
@@ -181,6 +200,37 @@ void mn_build_dense(mn_build *b, mn_dense *out, const char *gguf_suffix, const c
 /* "ffn_up", "ffn_down" / prefix + "c_fc" or "fc1" or "up_proj" ...: no gate. */
 void mn_build_plain_ffn(mn_build *b, mn_dense *out, const char *hf_prefix, int64_t hidden,
                         int64_t width, mn_act act);
+/* What a mixture of experts has besides its tensors. */
+typedef struct {
+    int32_t n_experts, n_used, width;   /* width of one expert */
+    int32_t n_shared, shared_width;     /* 0: no shared expert */
+    int32_t n_groups, n_groups_used;
+    mn_route route;
+    bool normalise;
+    double scale;
+} mn_moe;
+/* Defaults where the file is silent; 0 in n_experts ...: required. */
+void mn_build_moe_fields(mn_build *b, mn_moe *m, const mn_moe *def);
+/* Router and experts of the current layer.  hf_prefix: "mlp."; router: "mlp.gate"; the
+ * selection's bias is bound where the file has one. */
+void mn_build_moe(mn_build *b, mn_ffn *f, const mn_moe *m, const char *hf_prefix,
+                  const char *router, int64_t hidden, mn_act act);
+/* The shared expert, shared_width wide, under hf_prefix "mlp.shared_expert." */
+void mn_build_shared(mn_build *b, mn_ffn *f, const mn_moe *m, const char *hf_prefix,
+                     int64_t hidden, mn_act act);
+
+/* Mamba-2's sizes and tensors under hf_prefix "mamba." */
+typedef struct {
+    int32_t n_heads, head_dim, n_groups, state, conv_width, inner;
+    int32_t norm_width;                 /* gated norm over so many; 0: no norm */
+    bool norm_before_gate;
+    double eps, dt_min, dt_max;
+} mn_mamba_dims;
+void mn_build_mamba2(mn_build *b, mn_mixer *mixer, const mn_mamba_dims *m, const char *hf_prefix,
+                     int64_t hidden);
+/* time_step_limit's two numbers. */
+void mn_build_dt_limit(mn_build *b, mn_mamba_dims *m);
+
 /* gate, up, down stacks in the forms "mlp.switch_mlp.gate_proj" (MLX), "mlp.experts.gate_proj",
  * "mlp.experts.%d.gate_proj" and fused "mlp.experts.gate_up_proj" (HF).  hf_prefix: "mlp." */
 void mn_build_experts(mn_build *b, mn_experts *e, const char *hf_prefix, int64_t hidden,

@@ -126,7 +126,8 @@ static const double *rope_list(mn_build *b, const json_t *o, const char *key, in
     return out;
 }
 
-/* rope_scaling if it says anything, else rope_parameters; of nested ones, this layer type's. */
+/* rope_scaling if it says anything, else rope_parameters; of nested ones, this layer type's.
+ * A flat object says nothing about layers that go unscaled. */
 static const json_t *rope_object(mn_build *b, const mn_rope_request *rq)
 {
     static const char *const nested[] = { "full_attention", "sliding_attention", NULL };
@@ -135,9 +136,9 @@ static const json_t *rope_object(mn_build *b, const mn_rope_request *rq)
     for (int i = 0; nested[i]; i++) {
         if (!json_object_get(o, nested[i])) continue;
         o = json_object_get(o, rq->layer_type ? rq->layer_type : "full_attention");
-        break;
+        return json_is_object(o) ? o : NULL;
     }
-    return json_is_object(o) ? o : NULL;
+    return json_is_object(o) && !rq->unscaled ? o : NULL;
 }
 
 static void hf_yarn(mn_build *b, rope_rule *r, const json_t *o, double context)
@@ -183,13 +184,15 @@ static void hf_rope(mn_build *b, mn_rope *out, rope_rule *r, const mn_rope_reque
     double context = mn_config_real(b, NULL, "max_position_embeddings", 2048, 1, 1e9);
     r->theta = rope_real(b, o, "rope_theta", theta, 1e-3, 1e15);
     partial = rope_real(b, o, "partial_rotary_factor", partial, 0, 1);
+    if (!o && rq->absent_partial) partial = rq->absent_partial;
     r->original = rope_real(b, o, "original_max_position_embeddings", context, 1, 1e9);
     r->original = mn_config_real(b, NULL, "original_max_position_embeddings", r->original, 1, 1e9);
-    r->n = (int32_t)(rq->head_dim * partial);
-    r->over = r->n;
     const char *type = json_string_value(json_object_get(o, "rope_type"));
     if (!type) type = json_string_value(json_object_get(o, "type"));
-    if (!type || rq->unscaled) type = "default";
+    if (!type) type = !o && rq->absent_type ? rq->absent_type : "default";
+    if (rq->whole_head && !strcmp(type, "default")) partial = 1;
+    r->n = (int32_t)(rq->head_dim * partial);
+    r->over = r->n;
     if (rq->su_is_longrope && (!strcmp(type, "su") || !strcmp(type, "yarn"))) type = "longrope";
     int32_t turned = r->n / 2;
     if (!strcmp(type, "linear")) {

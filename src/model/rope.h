@@ -19,7 +19,10 @@ typedef struct {
     const char *theta_hf;       /* spellings of the base; NULL: "rope_theta rotary_emb_base" */
     const char *theta_gguf;     /* NULL: "rope.freq_base" */
     const char *dims_gguf;      /* NULL: "rope.dimension_count" */
-    bool unscaled;              /* this kind of layer ignores scaling rules and tables */
+    bool unscaled;              /* this kind of layer has its own rule (nested) or none */
+    const char *absent_type;    /* HF: the rule where the file has no rope object at all; NULL: */
+    double absent_partial;      /* "default"; and its partial_rotary_factor */
+    bool whole_head;            /* the rule "default" ignores partial_rotary_factor */
     bool su_is_longrope;        /* phi3: old files call LongRoPE "su" or "yarn" */
     double log_mul_unit;        /* GGUF's yarn_log_multiplier * this is mscale_all_dim; 0: ignored */
     bool log_mul_cancels;       /* deepseek2: mscale equals mscale_all_dim */
