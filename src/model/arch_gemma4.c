@@ -165,6 +165,7 @@ static void build_per_layer_embedding(mn_build *b, const gemma4 *g)
                    width);
     mn_bind_linear(b, &p->ple_model_proj, "per_layer_model_proj", "per_layer_model_projection",
                    width, g->d.hidden);
+    p->ple_input_bf16 = b->gguf && p->ple_model_proj.w.type == MN_BF16;
     mn_bind_norm(b, &p->ple_proj_norm, MN_NORM_RMS, g->d.eps, "per_layer_proj_norm",
                  "per_layer_projection_norm", g->ple_dim, 0);
 }

@@ -247,6 +247,9 @@ typedef struct mn_plan {
     float ple_embed_scale, ple_proj_scale, ple_mix_scale;
     mn_linear ple_model_proj;   /* [n_layers * ple_dim, hidden] */
     mn_norm ple_proj_norm;
+    /* Round the embedding to bf16 before ple_model_proj: llama.cpp keeps that matrix in BF16
+     * in every GGUF file, and multiplies BF16 by BF16. */
+    bool ple_input_bf16;
     bool causal;                /* false: an encoder; only hidden states come out */
     const char *const *unused;  /* [n_unused] tensors of the file that no slot took */
     int32_t n_unused;

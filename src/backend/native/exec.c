@@ -108,7 +108,15 @@ static void embed_per_layer(mn_run *r, const buffers *b)
 {
     const mn_plan *p = r->e->plan;
     int32_t t, end, width = p->n_layers * p->ple_dim;
-    mn_run_linear(r, &p->ple_model_proj, &r->e->packs.input, b->x, r->n_tokens, b->ple_proj);
+    const float *in = b->x;
+    if (p->ple_input_bf16) {    /* h is free until the first layer */
+        mn_run_rows(r, r->n_tokens, &t, &end);
+        for (int64_t i = (int64_t)t * p->hidden; i < (int64_t)end * p->hidden; i++)
+            b->h[i] = mn_bf16_to_f32(mn_f32_to_bf16(b->x[i]));
+        mn_run_barrier(r);
+        in = b->h;
+    }
+    mn_run_linear(r, &p->ple_model_proj, &r->e->packs.input, in, r->n_tokens, b->ple_proj);
     mn_run_rows(r, r->n_tokens, &t, &end);
     for (; t < end; t++) {
         float *e = b->ple + (int64_t)t * width, *proj = b->ple_proj + (int64_t)t * width;
