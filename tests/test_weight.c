@@ -1,9 +1,9 @@
 /* Weight formats: sizes, views, number formats and the scalar decoders. */
 #include "base/hash.h"
-#include "format/source.h"
 #include "tensor/quant.h"
 #include "tensor/weight.h"
 #include "tests/check.h"
+#include "tests/golden_llama.h"
 
 static float float_of(uint32_t bits)
 {
@@ -322,15 +322,6 @@ static void f8_weights_take_scales_per_group_row_or_none(void **state)
 
 /* ---- against the originals -------------------------------------------------------- */
 
-static mn_weight whole_tensor(const mn_tensor_ref *t)
-{
-    int64_t cols = t->dims[t->n_dims - 1];
-    size_t row_bytes = mn_wtype_row_bytes(t->wtype, 0, cols);
-    return (mn_weight){ .type = t->wtype, .rows = mn_tensor_ref_n_elements(t) / cols,
-                        .cols = cols, .n_experts = 1, .data = t->data,
-                        .row_bytes = row_bytes };
-}
-
 /* Where llama's GGUF converter took row r of q and k from: it turns each head's two halves
  * into pairs. */
 static int64_t unpermuted(int64_t r, int head_dim)
@@ -421,7 +412,7 @@ static void gguf_files_of_every_type_are_near_the_original_weights(void **state)
             if (!name) continue;
             const mn_tensor_ref *original = mn_source_tensor(hf, name);
             assert_non_null(original);
-            mn_weight a = whole_tensor(t), b = whole_tensor(original);
+            mn_weight a = weight_of_tensor(t), b = weight_of_tensor(original);
             bool permuted = strstr(name, "q_proj") || strstr(name, "k_proj");
             double error = decoding_error(&a, &b, permuted ? head_dim : 0);
             for (size_t k = 0; k < sizeof expected_error / sizeof *expected_error; k++) {
@@ -439,61 +430,25 @@ static void gguf_files_of_every_type_are_near_the_original_weights(void **state)
     mn_source_close(hf);
 }
 
-/* A quantised module of an MLX directory as a weight. */
-static mn_weight mlx_module(const mn_model_source *s, const char *module, mn_wtype type,
-                            int group)
-{
-    char name[200];
-    const mn_tensor_ref *plane[3];
-    static const char *const ends[3] = { "weight", "scales", "biases" };
-    for (int i = 0; i < 3; i++) {
-        snprintf(name, sizeof name, "%s.%s", module, ends[i]);
-        plane[i] = mn_source_tensor(s, name);
-    }
-    assert_non_null(plane[0]);
-    assert_non_null(plane[1]);
-    int64_t cols = plane[1]->dims[1] * group, words = plane[0]->dims[1];
-    return (mn_weight){
-        .type = type, .bits = (uint8_t)(words * 32 / cols), .group = (int16_t)group,
-        .scale_type = (uint8_t)plane[1]->wtype, .rows = plane[0]->dims[0], .cols = cols,
-        .n_experts = 1, .data = plane[0]->data, .row_bytes = (size_t)words * 4,
-        .scales = plane[1]->data, .biases = plane[2] ? plane[2]->data : NULL,
-        .scale_row_bytes = plane[1]->size_bytes / (size_t)plane[1]->dims[0],
-    };
-}
-
 static void mlx_directories_are_near_the_original_weights(void **state)
 {
     NEED_SHARED();
-    static const struct { const char *dir; mn_wtype type; int bits, group; double low, high; }
-    cases[] = {
-        { "llama-2bit-g32", MN_MLX_AFFINE, 2, 32, 5e-2, 1.6e-1 },
-        { "llama-3bit-g64", MN_MLX_AFFINE, 3, 64, 1.2e-2, 4e-2 },
-        { "llama-4bit-g32", MN_MLX_AFFINE, 4, 32, 2e-3, 9e-3 },
-        { "llama-4bit-g64", MN_MLX_AFFINE, 4, 64, 3e-3, 1.2e-2 },
-        { "llama-4bit-g128", MN_MLX_AFFINE, 4, 128, 4e-3, 1.5e-2 },
-        { "llama-5bit-g64", MN_MLX_AFFINE, 5, 64, 6e-4, 3e-3 },
-        { "llama-6bit-g64", MN_MLX_AFFINE, 6, 64, 1.5e-4, 8e-4 },
-        { "llama-8bit-g64", MN_MLX_AFFINE, 8, 64, 5e-6, 8e-5 },
-        { "llama-mxfp4", MN_MLX_MXFP4, 4, 32, 6e-3, 2.5e-2 },
-        { "llama-mxfp8", MN_MLX_MXFP8, 8, 32, 2e-4, 8e-3 },
-        { "llama-nvfp4", MN_MLX_NVFP4, 4, 16, 4e-3, 1.5e-2 },
-    };
     mn_model_source *hf, *mlx;
     assert_ok(mn_source_open(&hf, shared("golden/models/llama/hf"), NULL, err));
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < N_GOLDEN_MLX; i++) {
         static const char *const modules[] = { "model.layers.0.self_attn.q_proj",
                                                "model.layers.1.mlp.down_proj" };
         char path[100], name[100];
-        snprintf(path, sizeof path, "golden/mlx/%s", cases[i].dir);
+        snprintf(path, sizeof path, "golden/mlx/%s", golden_mlx[i].dir);
         assert_ok(mn_source_open(&mlx, shared(path), NULL, err));
         for (int m = 0; m < 2; m++) {
             snprintf(name, sizeof name, "%s.weight", modules[m]);
-            mn_weight original = whole_tensor(mn_source_tensor(hf, name));
-            mn_weight w = mlx_module(mlx, modules[m], cases[i].type, cases[i].group);
-            assert_int_equal(w.bits, cases[i].bits);
+            mn_weight original = weight_of_tensor(mn_source_tensor(hf, name));
+            mn_weight w = weight_of_module(mlx, modules[m], golden_mlx[i].type,
+                                           golden_mlx[i].group);
+            assert_int_equal(w.bits, golden_mlx[i].bits);
             double error = decoding_error(&w, &original, 0);
-            if (error < cases[i].low || error > cases[i].high)
+            if (error < golden_mlx[i].low || error > golden_mlx[i].high)
                 fail_msg("%s %s: NMSE %g", path, modules[m], error);
         }
         mn_source_close(mlx);
