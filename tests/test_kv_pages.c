@@ -361,6 +361,10 @@ static void cache_types_hold_what_they_promise(void **state)
         { MN_KV_F32, 0 }, { MN_KV_F16, 1e-3f }, { MN_KV_Q8_0, 1e-2f }
     };
     static const int32_t dims[] = { 1, 6, 32, 33, 80 };
+    mn_cpu cpu;
+    mn_cpu_ops ops;
+    assert_ok(mn_cpu_init(&cpu, NULL, true, err));
+    mn_cpu_ops_init(&ops, &cpu);
     for (int i = 0; i < 3; i++) {
         for (int d = 0; d < 5; d++) {
             int32_t dim = dims[d];
@@ -371,7 +375,7 @@ static void cache_types_hold_what_they_promise(void **state)
             mn_kv_layout l;
             mn_page_pool pool = { 0 };
             mn_page *page = NULL;
-            assert_ok(mn_kv_layout_init(&l, plan, types[i].type, &arena, err));
+            assert_ok(mn_kv_layout_init(&l, plan, types[i].type, &ops, &arena, err));
             mn_page_pool_add(&pool, l.groups[0].page_bytes);
             assert_ok(mn_page_acquire(&pool, 0, &page, err));
             float k[80], v[80], buffer[80 * MN_KV_PAGE];
@@ -387,7 +391,7 @@ static void cache_types_hold_what_they_promise(void **state)
                 for (int32_t c = 0; c < dim; c++)
                     assert_true(fabsf(back[c * MN_KV_PAGE + slot] - sinf((float)(slot * 81 + c))) <=
                                 types[i].error);
-            back = mn_kv_read_v(&l, &l.layers[0], page, 1, MN_KV_PAGE, buffer);
+            back = mn_kv_read_v(&l, &l.layers[0], page, 1, MN_KV_PAGE, NULL, buffer);
             for (int32_t slot = 0; slot < MN_KV_PAGE; slot++)
                 for (int32_t c = 0; c < dim; c++)
                     assert_true(fabsf(back[slot * dim + c] - cosf((float)(slot * 81 + c))) <=

@@ -85,8 +85,7 @@ static void adjust_scores(const mn_run *r, const mn_attend *a, const piece *p, c
                           int32_t base)
 {
     if (a->softcap != 0.0f)
-        for (int32_t i = 0; i < t->n_rows * MN_TILE; i++)
-            t->s[i] = a->softcap * tanhf(t->s[i] / a->softcap);
+        r->e->ops.softcap(t->s, t->n_rows * MN_TILE, 1.0f, a->softcap);
     if (!a->alibi) return;
     for (int32_t i = 0; i < t->n_rows; i++) {
         int32_t token, head;
@@ -97,22 +96,16 @@ static void adjust_scores(const mn_run *r, const mn_attend *a, const piece *p, c
     }
 }
 
-/* Scores of one row become weights; the row's maximum and sum move on. */
-static void soften(const mn_cpu_ops *ops, tile *t, int32_t i, int32_t base)
+/* Scores become weights; maxima and sums move on. */
+static void soften(const mn_cpu_ops *ops, tile *t, int32_t base)
 {
-    float *s = t->s + i * MN_TILE;
-    int32_t from = t->first[i] - base, to = t->last[i] - base + 1;
-    from = from < 0 ? 0 : from > MN_TILE ? MN_TILE : from;
-    to = to > MN_TILE ? MN_TILE : to < from ? from : to;
-    float top = t->top[i];
-    for (int32_t j = from; j < to; j++) top = fmaxf(top, s[j]);
-    for (int32_t j = 0; j < from; j++) s[j] = 0;
-    for (int32_t j = to; j < MN_TILE; j++) s[j] = 0;
-    t->keep[i] = 1.0f;
-    if (from == to) return;
-    t->keep[i] = t->top[i] == top ? 1.0f : expf(t->top[i] - top);
-    t->sum[i] = t->sum[i] * t->keep[i] + ops->exp_sum(s + from, top, to - from);
-    t->top[i] = top;
+    int32_t from[ROWS], to[ROWS];
+    for (int32_t i = 0; i < t->n_rows; i++) {
+        int32_t first = t->first[i] - base, end = t->last[i] - base + 1;
+        from[i] = first < 0 ? 0 : first > MN_TILE ? MN_TILE : first;
+        to[i] = end > MN_TILE ? MN_TILE : end < from[i] ? from[i] : end;
+    }
+    ops->soften(t->s, t->n_rows, from, to, t->top, t->sum, t->keep);
 }
 
 static void finish(const mn_attend *a, const mn_kv_layer *layer, const piece *p, const tile *t)
@@ -133,7 +126,7 @@ static void run_piece(const mn_run *r, const mn_attend *a, const mn_kv_layer *la
     const mn_cpu_ops *ops = &r->e->ops;
     mn_page *const *pages = p->span->seq->tables[layer->group];
     start(r, a, layer, p, t);
-    int32_t first = t->first[0], last = t->last[0];
+    int32_t first = t->first[0], last = t->last[0], kd = layer->k_dim, vd = layer->v_dim;
     for (int32_t i = 1; i < t->n_rows; i++) {
         if (t->first[i] < first) first = t->first[i];
         if (t->last[i] > last) last = t->last[i];
@@ -142,11 +135,11 @@ static void run_piece(const mn_run *r, const mn_attend *a, const mn_kv_layer *la
         int32_t base = page * MN_KV_PAGE;
         int32_t n = last + 1 - base < MN_KV_PAGE ? last + 1 - base : MN_KV_PAGE;
         const float *k = mn_kv_read_k(&r->e->kv, layer, pages[page], p->kv_head, t->k);
-        const float *v = mn_kv_read_v(&r->e->kv, layer, pages[page], p->kv_head, n, t->v);
-        ops->scores(t->s, t->q, k, t->n_rows, layer->k_dim);
+        const float *v = mn_kv_read_v(&r->e->kv, layer, pages[page], p->kv_head, n, k, t->v);
+        ops->product(t->s, MN_TILE, NULL, t->q, kd, k, MN_TILE, t->n_rows, kd, MN_TILE);
         adjust_scores(r, a, p, t, base);
-        for (int32_t i = 0; i < t->n_rows; i++) soften(ops, t, i, base);
-        ops->values(t->acc, t->keep, t->s, v, t->n_rows, n, layer->v_dim);
+        soften(ops, t, base);
+        ops->product(t->acc, vd, t->keep, t->s, MN_TILE, v, vd, t->n_rows, n, vd);
     }
     finish(a, layer, p, t);
 }

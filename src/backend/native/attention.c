@@ -62,8 +62,10 @@ static void prepare_heads(const mn_run *r, const mn_attention *a, const mn_norm 
                           const float *angles, float *heads, int32_t n_heads, int32_t stride)
 {
     bool per_head = norm->n > 0 && norm->n <= a->head_dim;
+    int32_t half = a->rope.n_dims / 2;
     if (angles && a->rope_before_norm)
-        for (int32_t h = 0; h < n_heads; h++) mn_rope_apply(&a->rope, angles, heads + h * stride);
+        for (int32_t h = 0; h < n_heads; h++)
+            r->e->ops.rotate(heads + h * stride, angles, half, a->rope.interleaved);
     if (norm->kind != MN_NORM_NONE && !per_head)
         mn_norm_one(&r->e->ops, norm, heads, heads, n_heads * a->head_dim);
     for (int32_t h = 0; h < n_heads; h++) {
@@ -76,7 +78,8 @@ static void prepare_heads(const mn_run *r, const mn_attention *a, const mn_norm 
             }
             mn_norm_one(&r->e->ops, &own, head, head, a->head_dim);
         }
-        if (angles && !a->rope_before_norm) mn_rope_apply(&a->rope, angles, head);
+        if (angles && !a->rope_before_norm)
+            r->e->ops.rotate(head, angles, half, a->rope.interleaved);
     }
 }
 
@@ -127,7 +130,7 @@ static void apply_gate(const mn_run *r, const mn_attention *a, const buffers *b,
         const float *gate =
             b->q + (int64_t)t * query_rows(a) + h * 2 * a->head_dim + a->head_dim;
         float *out = b->out + ((int64_t)t * a->n_heads + h) * vd;
-        for (int32_t i = 0; i < vd; i++) out[i] *= mn_sigmoid(gate[i]);
+        r->e->ops.gate(out, gate, vd);
     }
 }
 

@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { BLOCK = 32 };
+enum { BLOCK = MN_DELTA_BLOCK };
 
 typedef struct {
     float *fused, *ba;          /* fused form: rows as they come */
@@ -118,25 +118,6 @@ static void prepare_token(const mn_gated_delta *d, const buffers *b, int32_t t)
     }
 }
 
-/* n columns of one head for one token.  `from` and `s` have rows `stride` apart and may
- * be the same. */
-static void step(const float *from, float *s, int32_t stride, const float *q, const float *k,
-                 const float *v, float beta, float decay, int32_t key_dim, int32_t n, float *o)
-{
-    float seen[BLOCK] = { 0 }, sum[BLOCK] = { 0 };
-    for (int32_t i = 0; i < key_dim; i++)
-        for (int32_t c = 0; c < n; c++) seen[c] += k[i] * from[i * stride + c];
-    for (int32_t c = 0; c < n; c++) seen[c] = beta * (v[c] - decay * seen[c]);
-    for (int32_t i = 0; i < key_dim; i++) {
-        for (int32_t c = 0; c < n; c++) {
-            float now = decay * from[i * stride + c] + k[i] * seen[c];
-            s[i * stride + c] = now;
-            sum[c] += q[i] * now;
-        }
-    }
-    for (int32_t c = 0; c < n; c++) o[c] = sum[c];
-}
-
 static void run_block(const mn_run *r, const mn_gated_delta *d, const buffers *b,
                       const mn_state_slot *slot, int32_t s, int32_t head, int32_t column)
 {
@@ -151,8 +132,10 @@ static void run_block(const mn_run *r, const mn_gated_delta *d, const buffers *b
         const float *q = b->conv + (int64_t)t * channels(d) + key_head * kd;
         const float *v = b->conv + (int64_t)t * channels(d) + 2 * keys(d) + head * vd + column;
         int64_t gate = (int64_t)t * d->n_v_heads + head;
-        step(from, state, vd, q, q + keys(d), v, b->b[gate], b->a[gate], kd, n,
-             b->o + (int64_t)t * values(d) + head * vd + column);
+        r->e->ops.delta_step(&(mn_delta_step){
+            .from = from, .to = state, .stride = vd, .key_dim = kd, .n = n, .q = q,
+            .k = q + keys(d), .v = v, .beta = b->b[gate], .decay = b->a[gate],
+            .o = b->o + (int64_t)t * values(d) + head * vd + column });
         from = state;
     }
 }
@@ -176,7 +159,7 @@ void mn_delta_forward(mn_run *r, const mn_gated_delta *d, const mn_state_slot *s
     int32_t n = r->n_tokens, first, end, vd = d->value_dim;
     lay_out(&r->scratch, d, n, &b);
     project(r, d, h, &b);
-    mn_conv conv = { .taps = d->conv, .bias = d->conv_bias, .width = d->conv_width,
+    mn_conv conv = { .bias = d->conv_bias, .width = d->conv_width,
                      .channels = channels(d), .silu = true, .x = b.qkv, .x_stride = channels(d),
                      .y = b.conv };
     mn_conv_run(r, &conv, state);

@@ -35,7 +35,7 @@ static size_t place_states(const mn_plan *plan, mn_state_slot *slots)
         const mn_mixer *both[2] = { &plan->layers[i].mixer, &plan->layers[i].parallel_mixer };
         for (int k = 0; k < 2; k++) {
             size_t size = mixer_state(both[k]);
-            if (slots) slots[2 * i + k] = (mn_state_slot){ used, size };
+            if (slots) slots[2 * i + k] = (mn_state_slot){ .at = used, .size = size };
             used += (size + 15) / 16 * 16;
         }
     }
@@ -148,6 +148,51 @@ static minerva_status split_latents(mn_engine *e, minerva_error *err)
     return MINERVA_OK;
 }
 
+/* ---- convolutions -------------------------------------------------------------------- */
+
+/* The plan's taps lie [channels][width]; vectors over channels want [width][channels]. */
+static float *turned_taps(mn_arena *arena, const float *taps, size_t channels, size_t width)
+{
+    float *to = mn_arena_array(arena, channels * width, sizeof *to);
+    for (size_t c = 0; to && c < channels; c++)
+        for (size_t w = 0; w < width; w++) to[w * channels + c] = taps[c * width + w];
+    return to;
+}
+
+static minerva_status transpose_taps(mn_engine *e, minerva_error *err)
+{
+    for (int32_t i = 0; i < 2 * e->plan->n_layers; i++) {
+        const mn_layer *layer = &e->plan->layers[i / 2];
+        const mn_mixer *m = i % 2 ? &layer->parallel_mixer : &layer->mixer;
+        const float *taps;
+        size_t channels, width;
+        if (m->kind == MN_MIXER_GATED_DELTA) {
+            const mn_gated_delta *d = &m->u.delta;
+            taps = d->conv;
+            width = (size_t)d->conv_width;
+            channels = (size_t)(2 * d->n_k_heads * d->key_dim + d->n_v_heads * d->value_dim);
+        } else if (m->kind == MN_MIXER_MAMBA2) {
+            const mn_mamba2 *s = &m->u.mamba2;
+            taps = s->conv;
+            width = (size_t)s->conv_width;
+            channels = (size_t)(s->n_heads * s->head_dim + 2 * s->n_groups * s->state_dim);
+        } else if (m->kind == MN_MIXER_SHORT_CONV) {
+            taps = m->u.conv.conv;
+            width = (size_t)m->u.conv.width;
+            channels = (size_t)m->u.conv.in.w.rows / 3;
+        } else {
+            continue;
+        }
+        if (width < 1 || width > MN_MAX_TAPS)
+            return mn_fail(err, MINERVA_UNSUPPORTED,
+                           "layer %d: a convolution over 1 to %d positions expected, %zu found",
+                           i / 2, MN_MAX_TAPS, width);
+        e->states[i].taps = turned_taps(&e->arena, taps, channels, width);
+        if (!e->states[i].taps) return mn_fail_memory(err, channels * width * sizeof *taps);
+    }
+    return MINERVA_OK;
+}
+
 /* ---- memory ------------------------------------------------------------------------- */
 
 static int32_t context_of(const mn_plan *plan, const mn_load_options *options)
@@ -238,10 +283,12 @@ minerva_status mn_engine_create(mn_engine **out, mn_plan *plan, bool owns_plan,
     mn_matmul_init(&e->exact, &exact);
     mn_cpu_ops_init(&e->ops, &e->cpu);
     if ((st = mn_pool_create(&e->pool, options->n_threads, err))) goto fail;
-    if ((st = mn_kv_layout_init(&e->kv, plan, kv_type_of(options), &e->arena, err))) goto fail;
+    if ((st = mn_kv_layout_init(&e->kv, plan, kv_type_of(options), &e->ops, &e->arena,
+                                err))) goto fail;
     if ((st = make_page_pool(e, err))) goto fail;
     if ((st = find_ropes(e, err))) goto fail;
     if ((st = split_latents(e, err))) goto fail;
+    if ((st = transpose_taps(e, err))) goto fail;
     if ((st = allocate_memory(e, err))) goto fail;
     e->owns_plan = owns_plan;
     *out = e;
@@ -270,7 +317,7 @@ minerva_status mn_engine_sizes(const mn_plan *plan, const mn_load_options *optio
 {
     mn_arena arena = { 0 };
     mn_kv_layout kv;
-    minerva_status st = mn_kv_layout_init(&kv, plan, kv_type_of(options), &arena, err);
+    minerva_status st = mn_kv_layout_init(&kv, plan, kv_type_of(options), NULL, &arena, err);
     if (st == MINERVA_OK) {
         mn_needs needs = { 0 };
         mn_run_needs(&needs, plan, batch_of(options));

@@ -10,9 +10,10 @@
 #include "backend/native/native.h"
 #include "base/status.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { CAP_RUN = 1 << 20 };     /* logits per call */
 
 typedef struct {
     float *x, *h, *a, *b, *f;   /* [n][hidden]: residual, normed, mixers, ffn */
@@ -258,9 +259,12 @@ static void cap_logits(mn_run *r)
     int64_t first = all * r->team.thread / r->team.n_threads;
     int64_t end = all * (r->team.thread + 1) / r->team.n_threads;
     float *y = r->e->logits;
-    for (int64_t i = first; i < end; i++) {
-        y[i] *= scale;
-        if (cap != 0.0f) y[i] = cap * tanhf(y[i] / cap);
+    for (int64_t i = first; i < end; i += CAP_RUN) {
+        int32_t n = end - i < CAP_RUN ? (int32_t)(end - i) : CAP_RUN;
+        if (cap != 0.0f)
+            r->e->ops.softcap(y + i, n, scale, cap);
+        else
+            r->e->ops.add_scaled(y + i, y + i, scale - 1.0f, n);
     }
 }
 

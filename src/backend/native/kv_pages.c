@@ -1,6 +1,5 @@
 /* Pages and their layout; see kv_pages.h.  Called by seq.c (ownership) and by the
- * attention kernels (writing and reading).  The scalar loops here are the reference; reads
- * of a whole tile are short enough for the compiler to vectorise. */
+ * attention kernels (writing and reading). */
 #include "backend/native/kv_pages.h"
 #include "base/status.h"
 
@@ -8,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEEP_FREE = 8, ALIGN = 64, Q8_BLOCK = 32 };
+enum { KEEP_FREE = 8, ALIGN = 64, Q8_BLOCK = MN_Q8_BLOCK, MAX_RUN = 256 };
 
 /* ---- pages ------------------------------------------------------------------------- */
 
@@ -168,9 +167,9 @@ static void place_layer(mn_kv_layout *l, mn_kv_layer *to, const mn_plan *plan, i
 }
 
 minerva_status mn_kv_layout_init(mn_kv_layout *out, const mn_plan *plan, mn_kv_type type,
-                                 mn_arena *arena, minerva_error *err)
+                                 const mn_cpu_ops *ops, mn_arena *arena, minerva_error *err)
 {
-    *out = (mn_kv_layout){ .type = type, .n_layers = plan->n_layers };
+    *out = (mn_kv_layout){ .type = type, .ops = ops, .n_layers = plan->n_layers };
     size_t n = (size_t)plan->n_layers;
     out->layers = mn_arena_array(arena, n ? n : 1, sizeof *out->layers);
     if (!out->layers) return mn_fail_memory(err, n * sizeof *out->layers);
@@ -214,25 +213,8 @@ static void write_q8(int8_t *codes, size_t code_step, uint16_t *scale, const flo
     }
 }
 
-/* Values `step` elements apart: MN_KV_PAGE for a column of K, 1 for a row of V. */
-static void write_vector(mn_kv_type type, uint8_t *block, size_t first, size_t step,
-                         const float *x, int32_t dim)
+static void write_k_q8(uint8_t *block, int32_t slot, const float *k, int32_t dim)
 {
-    if (type == MN_KV_F32) {
-        float *to = (float *)block + first;
-        for (int32_t i = 0; i < dim; i++) to[(size_t)i * step] = x[i];
-    } else {
-        uint16_t *to = (uint16_t *)block + first;
-        for (int32_t i = 0; i < dim; i++) to[(size_t)i * step] = mn_f32_to_f16(x[i]);
-    }
-}
-
-static void write_k(mn_kv_type type, uint8_t *block, int32_t slot, const float *k, int32_t dim)
-{
-    if (type != MN_KV_Q8_0) {
-        write_vector(type, block, (size_t)slot, MN_KV_PAGE, k, dim);
-        return;
-    }
     int8_t *codes = (int8_t *)block + slot;
     uint16_t *scales = (uint16_t *)(block + (size_t)dim * MN_KV_PAGE) + slot;
     for (int32_t i = 0; i < dim; i += Q8_BLOCK) {
@@ -242,18 +224,42 @@ static void write_k(mn_kv_type type, uint8_t *block, int32_t slot, const float *
     }
 }
 
-static void write_v(mn_kv_type type, uint8_t *block, int32_t slot, const float *v, int32_t dim)
+/* One column of the transposed block. */
+static void write_k(const mn_kv_layout *l, uint8_t *block, int32_t slot, const float *k,
+                    int32_t dim)
 {
-    if (type != MN_KV_Q8_0) {
-        write_vector(type, block, (size_t)slot * (size_t)dim, 1, v, dim);
+    if (l->type == MN_KV_Q8_0) {
+        write_k_q8(block, slot, k, dim);
+    } else if (l->type == MN_KV_F32) {
+        float *to = (float *)block + slot;
+        for (int32_t i = 0; i < dim; i++) to[(size_t)i * MN_KV_PAGE] = k[i];
+    } else {
+        uint16_t *to = (uint16_t *)block + slot, half[MAX_RUN];
+        for (int32_t i = 0; i < dim; i += MAX_RUN) {
+            int32_t n = dim - i < MAX_RUN ? dim - i : MAX_RUN;
+            l->ops->to_f16(half, k + i, n);
+            for (int32_t c = 0; c < n; c++) to[(size_t)(i + c) * MN_KV_PAGE] = half[c];
+        }
+    }
+}
+
+static void write_v(const mn_kv_layout *l, uint8_t *block, int32_t slot, const float *v,
+                    int32_t dim)
+{
+    size_t at = (size_t)slot * (size_t)dim;
+    if (l->type == MN_KV_F16) {
+        l->ops->to_f16((uint16_t *)block + at, v, dim);
         return;
     }
-    int8_t *codes = (int8_t *)block + (size_t)slot * (size_t)dim;
+    if (l->type == MN_KV_F32) {
+        memcpy((float *)block + at, v, (size_t)dim * sizeof *v);
+        return;
+    }
     uint16_t *scales = (uint16_t *)(block + (size_t)dim * MN_KV_PAGE) +
                        (size_t)slot * (size_t)q8_blocks(dim);
     for (int32_t i = 0; i < dim; i += Q8_BLOCK) {
         int32_t n = dim - i < Q8_BLOCK ? dim - i : Q8_BLOCK;
-        write_q8(codes + i, 1, scales + i / Q8_BLOCK, v + i, n);
+        write_q8((int8_t *)block + at + i, 1, scales + i / Q8_BLOCK, v + i, n);
     }
 }
 
@@ -261,91 +267,47 @@ void mn_kv_write(const mn_kv_layout *l, const mn_kv_layer *layer, mn_page *page,
                  int32_t slot, const float *k, const float *v)
 {
     uint8_t *block = page->data + layer->offset + layer->head_bytes * (size_t)head;
-    write_k(l->type, block, slot, k, layer->k_dim);
-    if (!layer->v_from_k) write_v(l->type, block + layer->k_bytes, slot, v, layer->v_dim);
+    write_k(l, block, slot, k, layer->k_dim);
+    if (!layer->v_from_k) write_v(l, block + layer->k_bytes, slot, v, layer->v_dim);
 }
 
 /* ---- reading ----------------------------------------------------------------------- */
-
-static void read_k_q8(float *out, const uint8_t *block, int32_t dim, int32_t n_rows)
-{
-    const int8_t *codes = (const int8_t *)block;
-    const uint16_t *scales = (const uint16_t *)(block + (size_t)dim * MN_KV_PAGE);
-    float d[MN_KV_PAGE];
-    for (int32_t i = 0; i < n_rows; i++) {
-        if (i % Q8_BLOCK == 0) {
-            const uint16_t *row = scales + (size_t)(i / Q8_BLOCK) * MN_KV_PAGE;
-            for (int p = 0; p < MN_KV_PAGE; p++) d[p] = mn_f16_to_f32(row[p]);
-        }
-        for (int p = 0; p < MN_KV_PAGE; p++)
-            out[i * MN_KV_PAGE + p] = (float)codes[i * MN_KV_PAGE + p] * d[p];
-    }
-}
-
-/* The first n_rows rows of K. */
-static const float *read_k_rows(mn_kv_type type, const uint8_t *block, int32_t dim,
-                                int32_t n_rows, float *buffer)
-{
-    if (type == MN_KV_F32) return (const float *)block;
-    if (type == MN_KV_Q8_0) {
-        read_k_q8(buffer, block, dim, n_rows);
-        return buffer;
-    }
-    const uint16_t *from = (const uint16_t *)block;
-    for (int32_t i = 0; i < n_rows * MN_KV_PAGE; i++) buffer[i] = mn_f16_to_f32(from[i]);
-    return buffer;
-}
 
 const float *mn_kv_read_k(const mn_kv_layout *l, const mn_kv_layer *layer,
                           const mn_page *page, int32_t head, float *buffer)
 {
     const uint8_t *block = page->data + layer->offset + layer->head_bytes * (size_t)head;
-    return read_k_rows(l->type, block, layer->k_dim, layer->k_dim, buffer);
-}
-
-static const float *read_latent(const mn_kv_layout *l, const mn_kv_layer *layer,
-                                const uint8_t *block, int32_t n, float *buffer)
-{
-    float row[MN_KV_PAGE];
-    int32_t dim = layer->v_dim;
-    size_t row_bytes = l->type == MN_KV_F32 ? 4 : 2;
-    for (int32_t i = 0; i < dim; i++) {
-        const float *from;
-        if (l->type == MN_KV_Q8_0) {
-            const int8_t *codes = (const int8_t *)block + i * MN_KV_PAGE;
-            const uint16_t *scales =
-                (const uint16_t *)(block + (size_t)layer->k_dim * MN_KV_PAGE) +
-                i / Q8_BLOCK * MN_KV_PAGE;
-            for (int32_t p = 0; p < n; p++) row[p] = (float)codes[p] * mn_f16_to_f32(scales[p]);
-            from = row;
-        } else {
-            from = read_k_rows(l->type, block + (size_t)i * MN_KV_PAGE * row_bytes, 1, 1, row);
-        }
-        for (int32_t p = 0; p < n; p++) buffer[p * dim + i] = from[p];
-    }
+    int64_t n = (int64_t)layer->k_dim * MN_KV_PAGE;
+    if (l->type == MN_KV_F32) return (const float *)block;
+    if (l->type == MN_KV_F16)
+        l->ops->from_f16(buffer, (const uint16_t *)block, n);
+    else
+        l->ops->from_q8_columns(buffer, (const int8_t *)block, (const uint16_t *)(block + n),
+                                layer->k_dim);
     return buffer;
 }
 
 const float *mn_kv_read_v(const mn_kv_layout *l, const mn_kv_layer *layer,
-                          const mn_page *page, int32_t head, int32_t n, float *buffer)
+                          const mn_page *page, int32_t head, int32_t n, const float *k,
+                          float *buffer)
 {
-    const uint8_t *block = page->data + layer->offset + layer->head_bytes * (size_t)head;
     int32_t dim = layer->v_dim;
-    if (layer->v_from_k) return read_latent(l, layer, block, n, buffer);
-    block += layer->k_bytes;
-    if (l->type == MN_KV_F32) return (const float *)block;
-    if (l->type == MN_KV_F16) {
-        const uint16_t *from = (const uint16_t *)block;
-        for (int32_t i = 0; i < n * dim; i++) buffer[i] = mn_f16_to_f32(from[i]);
+    if (layer->v_from_k) {
+        for (int32_t i = 0; i < dim; i++)
+            for (int32_t p = 0; p < n; p++) buffer[p * dim + i] = k[i * MN_KV_PAGE + p];
         return buffer;
     }
-    const int8_t *codes = (const int8_t *)block;
-    const uint16_t *scales = (const uint16_t *)(block + (size_t)dim * MN_KV_PAGE);
-    for (int32_t p = 0; p < n; p++) {
-        const uint16_t *row = scales + p * q8_blocks(dim);
-        for (int32_t i = 0; i < dim; i++)
-            buffer[p * dim + i] = (float)codes[p * dim + i] * mn_f16_to_f32(row[i / Q8_BLOCK]);
+    const uint8_t *block =
+        page->data + layer->offset + layer->head_bytes * (size_t)head + layer->k_bytes;
+    if (l->type == MN_KV_F32) return (const float *)block;
+    if (l->type == MN_KV_F16) {
+        l->ops->from_f16(buffer, (const uint16_t *)block, (int64_t)n * dim);
+        return buffer;
     }
+    const uint16_t *scales = (const uint16_t *)(block + (size_t)dim * MN_KV_PAGE);
+    for (int32_t p = 0; p < n; p++)
+        l->ops->from_q8_row(buffer + p * dim, (const int8_t *)block + p * dim,
+                            scales + p * q8_blocks(dim), dim);
     return buffer;
 }
 

@@ -20,11 +20,12 @@
 #ifndef MN_BACKEND_NATIVE_KV_PAGES_H
 #define MN_BACKEND_NATIVE_KV_PAGES_H
 
-#include "base/arena.h"
 #include "backend/backend.h"
+#include "backend/native/cpu/ops.h"
+#include "base/arena.h"
 
 enum {
-    MN_KV_PAGE = 32,            /* positions */
+    MN_KV_PAGE = MN_TILE,       /* positions */
     MN_KV_SLACK = 64,           /* positions kept behind a window, so that a short trim works */
     MN_KV_GROUPS = 8            /* groups at most; further kinds of layers share the last */
 };
@@ -73,13 +74,15 @@ typedef struct {
 
 typedef struct {
     mn_kv_type type;
+    const mn_cpu_ops *ops;
     int32_t n_layers, n_groups;
     mn_kv_layer *layers;        /* [n_layers], arena's */
     mn_kv_group groups[MN_KV_GROUPS];
 } mn_kv_layout;
 
+/* ops: borrowed, for reading and writing; NULL where only sizes are wanted. */
 minerva_status mn_kv_layout_init(mn_kv_layout *out, const mn_plan *plan, mn_kv_type type,
-                                 mn_arena *arena, minerva_error *err);
+                                 const mn_cpu_ops *ops, mn_arena *arena, minerva_error *err);
 /* Bytes of one position in all groups (a page's share). */
 size_t mn_kv_layout_bytes_per_position(const mn_kv_layout *l);
 /* First position that a token at `pos` sees in this group. */
@@ -89,11 +92,13 @@ int32_t mn_kv_group_first(const mn_kv_group *g, int32_t pos);
 void mn_kv_write(const mn_kv_layout *l, const mn_kv_layer *layer, mn_page *page, int32_t head,
                  int32_t slot, const float *k, const float *v);
 /* K as f32 [k_dim][32] and V as f32 [n][v_dim], 64-byte aligned: the page itself where it
- * is f32, else decoded into the caller's buffers.  Rows of V from n on are not valid. */
+ * is f32, else decoded into the caller's buffer.  k: what read_k gave (a latent's values
+ * come from there).  Rows of V from n on are not valid. */
 const float *mn_kv_read_k(const mn_kv_layout *l, const mn_kv_layer *layer,
                           const mn_page *page, int32_t head, float *buffer);
 const float *mn_kv_read_v(const mn_kv_layout *l, const mn_kv_layer *layer,
-                          const mn_page *page, int32_t head, int32_t n, float *buffer);
+                          const mn_page *page, int32_t head, int32_t n, const float *k,
+                          float *buffer);
 /* Copy positions [first, first + n) of a page (all layers of the group). */
 void mn_kv_copy_positions(const mn_kv_layout *l, int32_t group, uint8_t *to,
                           const uint8_t *from, int32_t first, int32_t n);

@@ -49,29 +49,6 @@ static float step_size(const mn_mamba2 *m, float raw, int32_t head)
     return dt;
 }
 
-/* One token of one head: S moves on from `from` (which may be S itself), y [head_dim]. */
-static void step(const mn_mamba2 *m, const float *from, float *s, const float *x, const float *b,
-                 const float *c, float dt, float decay, float skip, float *y)
-{
-    int32_t n = m->state_dim;
-    for (int32_t i = 0; i < m->head_dim; i++, from += n, s += n) {
-        float in = dt * x[i], sum[8] = { 0 };
-        int32_t k = 0;
-        for (; k + 8 <= n; k += 8) {
-            for (int l = 0; l < 8; l++) {
-                s[k + l] = from[k + l] * decay + in * b[k + l];
-                sum[l] += s[k + l] * c[k + l];
-            }
-        }
-        for (; k < n; k++) {
-            s[k] = from[k] * decay + in * b[k];
-            sum[0] += s[k] * c[k];
-        }
-        y[i] = sum[0] + sum[1] + sum[2] + sum[3] + (sum[4] + sum[5] + sum[6] + sum[7]) +
-               skip * x[i];
-    }
-}
-
 static void run_head(const mn_run *r, const mn_mamba2 *m, const buffers *buf,
                      const mn_state_slot *slot, int32_t s, int32_t head)
 {
@@ -85,9 +62,11 @@ static void run_head(const mn_run *r, const mn_mamba2 *m, const buffers *buf,
         const float *b = conv + inner(m) + group * m->state_dim;
         const float *dts = buf->in + (int64_t)t * m->in.w.rows + inner(m) + channels(m);
         float dt = step_size(m, dts[head], head);
-        step(m, from, state, conv + head * m->head_dim, b, b + m->n_groups * m->state_dim, dt,
-             expf(dt * m->decay[head]), m->d ? m->d[head] : 0.0f,
-             buf->y + (int64_t)t * inner(m) + head * m->head_dim);
+        r->e->ops.mamba_step(&(mn_mamba_step){
+            .from = from, .to = state, .head_dim = m->head_dim, .state_dim = m->state_dim,
+            .x = conv + head * m->head_dim, .b = b, .c = b + m->n_groups * m->state_dim,
+            .dt = dt, .decay = expf(dt * m->decay[head]), .skip = m->d ? m->d[head] : 0.0f,
+            .y = buf->y + (int64_t)t * inner(m) + head * m->head_dim });
         from = state;
     }
 }
@@ -108,7 +87,7 @@ void mn_mamba2_forward(mn_run *r, const mn_mamba2 *m, const mn_state_slot *state
     int32_t n = r->n_tokens, t, end;
     lay_out(&r->scratch, m, n, &b);
     mn_run_linear(r, &m->in, &r->e->packs.input, h, n, b.in);
-    mn_conv conv = { .taps = m->conv, .bias = m->conv_bias, .width = m->conv_width,
+    mn_conv conv = { .bias = m->conv_bias, .width = m->conv_width,
                      .channels = channels(m), .silu = true, .x = b.in + inner(m),
                      .x_stride = m->in.w.rows, .y = b.conv };
     mn_conv_run(r, &conv, state);

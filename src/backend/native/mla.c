@@ -74,14 +74,15 @@ static void prepare_token(const mn_run *r, const mn_mla *a, const buffers *b, in
     const float *angles =
         table < 0 ? NULL : r->e->ropes[table].table + (int64_t)t * a->rope.n_dims;
     float *kv = b->kv + (int64_t)t * wide;
+    void (*rotate)(float *, const float *, int32_t, bool) = r->e->ops.rotate;
     mn_norm_one(&r->e->ops, &a->kv_a_norm, kv, kv, a->kv_rank);
-    if (angles) mn_rope_apply(&a->rope, angles, kv + a->kv_rank);
+    if (angles) rotate(kv + a->kv_rank, angles, a->rope.n_dims / 2, a->rope.interleaved);
     mn_run_store_kv(r, &r->e->kv.layers[r->layer], t, 0, kv, NULL);
     for (int32_t h = 0; h < heads; h++) {
         const float *q = b->q + ((int64_t)t * heads + h) * head_dim + a->nope_dim;
         float *to = b->wide + ((int64_t)t * heads + h) * wide + a->kv_rank;
         memcpy(to, q, (size_t)a->rope_dim * sizeof *to);
-        if (angles) mn_rope_apply(&a->rope, angles, to);
+        if (angles) rotate(to, angles, a->rope.n_dims / 2, a->rope.interleaved);
         b->rows[h * r->n_tokens + t] = t * heads + h;
     }
 }

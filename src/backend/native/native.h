@@ -45,10 +45,11 @@ static inline float *mn_scratch_floats(mn_scratch *s, int64_t rows, int64_t cols
 
 /* ---- engine and sequences ---------------------------------------------------------- */
 
-/* Where a mixer's recurrent state lies in a sequence's state page, in floats. */
+/* A recurrent mixer's place in a sequence's state page, in floats. */
 typedef struct {
     size_t at;
     size_t size;                /* 0: the mixer keeps none */
+    const float *taps;          /* of its convolution: [width][channels] */
 } mn_state_slot;
 
 /* Rotations of one kind (layers usually share one or two). */
@@ -175,8 +176,6 @@ void mn_norm_one(const mn_cpu_ops *ops, const mn_norm *norm, const float *x, flo
                  int32_t width);
 
 void mn_rope_fill(mn_run *r);   /* tables of this run's tokens; by rows */
-/* Rotates one head in place. */
-void mn_rope_apply(const mn_rope *rope, const float *table_row, float *head);
 
 /* Mixers: out[n_tokens, hidden] from h; h complete before, out complete after. */
 void mn_attention_forward(mn_run *r, const mn_attention *a, const float *h, float *out);
@@ -242,10 +241,12 @@ void mn_attend_run(mn_run *r, const mn_attend *a, const mn_kv_layer *layer);
 size_t mn_attend_thread_bytes(int32_t k_dim, int32_t v_dim);
 
 /* Causal convolution over time, one filter per channel: y[t, c] = sum over taps w of
- * x[t - (width-1) + w, c] * taps[c, w] (+ bias[c]), then silu if asked.  `state` holds the
- * width-1 inputs before the run, oldest first.  By pieces, ends with a barrier. */
+ * x[t - (width-1) + w, c] * taps[w, c] (+ bias[c]), then silu if asked.  The state holds
+ * the width-1 inputs before the run, oldest first; taps come with it.  By pieces, ends with
+ * a barrier. */
+enum { MN_MAX_TAPS = 16 };
 typedef struct {
-    const float *taps, *bias;
+    const float *bias;
     int32_t width, channels;
     bool silu;
     const float *x;

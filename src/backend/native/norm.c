@@ -7,21 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-static void layer_norm(float *y, const float *x, const float *weight, const float *bias,
-                       int32_t n, float eps)
-{
-    double sum = 0, squares = 0;
-    for (int32_t i = 0; i < n; i++) sum += x[i];
-    float mean = (float)(sum / n);
-    for (int32_t i = 0; i < n; i++) {
-        double d = x[i] - mean;
-        squares += d * d;
-    }
-    float scale = 1.0f / sqrtf((float)(squares / n) + eps);
-    for (int32_t i = 0; i < n; i++)
-        y[i] = (x[i] - mean) * scale * (weight ? weight[i] : 1.0f) + (bias ? bias[i] : 0.0f);
-}
-
 static void l2_norm(float *y, const float *x, const float *weight, int32_t n, float eps)
 {
     double squares = 0;
@@ -34,7 +19,7 @@ static void norm_group(const mn_cpu_ops *ops, const mn_norm *norm, const float *
                        const float *weight, const float *bias, int32_t n)
 {
     switch (norm->kind) {
-    case MN_NORM_LAYER: layer_norm(y, x, weight, bias, n, norm->eps); return;
+    case MN_NORM_LAYER: ops->layer_norm(y, x, weight, bias, n, norm->eps); return;
     case MN_NORM_L2: l2_norm(y, x, weight, n, norm->eps); break;
     case MN_NORM_RMS: ops->rms_norm(y, x, weight, n, norm->eps); break;
     case MN_NORM_NONE: return;

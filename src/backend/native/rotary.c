@@ -2,7 +2,8 @@
  *
  * Angles depend on the token's position only, so cosines and sines are made once per run
  * for every kind of rotation in the network (rope tables) and used by all layers and heads.
- * A table row is [cos n_dims/2 | sin n_dims/2], magnitude included. */
+ * A table row is [cos n_dims/2 | sin n_dims/2], magnitude included; mn_cpu_ops.rotate
+ * applies it. */
 #include "backend/native/native.h"
 
 #include <math.h>
@@ -38,25 +39,5 @@ void mn_rope_fill(mn_run *r)
         for (int32_t t = first; t < end; t++)
             fill_row(&table->rope, r->e->pos[t], use_long,
                      table->table + (int64_t)t * table->rope.n_dims);
-    }
-}
-
-void mn_rope_apply(const mn_rope *rope, const float *table_row, float *head)
-{
-    int32_t half = rope->n_dims / 2;
-    const float *c = table_row, *s = table_row + half;
-    if (rope->interleaved) {
-        for (int32_t i = 0; i < half; i++) {
-            float a = head[2 * i], b = head[2 * i + 1];
-            head[2 * i] = a * c[i] - b * s[i];
-            head[2 * i + 1] = a * s[i] + b * c[i];
-        }
-        return;
-    }
-    float *low = head, *high = head + half;
-    for (int32_t i = 0; i < half; i++) {
-        float a = low[i], b = high[i];
-        low[i] = a * c[i] - b * s[i];
-        high[i] = a * s[i] + b * c[i];
     }
 }

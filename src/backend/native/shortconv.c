@@ -37,7 +37,7 @@ void mn_short_conv_forward(mn_run *r, const mn_short_conv *c, const mn_state_slo
         for (int32_t i = 0; i < width; i++) x[i] *= gate[i];
     }
     mn_run_barrier(r);
-    mn_conv conv = { .taps = c->conv, .bias = c->conv_bias, .width = c->width,
+    mn_conv conv = { .bias = c->conv_bias, .width = c->width,
                      .channels = width, .x = b.in + 2 * width, .x_stride = 3 * width, .y = b.y };
     mn_conv_run(r, &conv, state);
     for (int32_t t = first; t < end; t++) {
