@@ -25,6 +25,10 @@ void mn_matmul_init(mn_matmul_table *out, const mn_cpu *cpu)
 {
     memset(out, 0, sizeof *out);
     mn_matmul_init_ref(out);
+    if (cpu->precise) return;
+#if defined(__x86_64__)
+    if (mn_cpu_uses(cpu, MN_ISA_AVX512)) mn_matmul_init_avx512(out);
+#endif
 }
 
 size_t mn_matmul_scratch_bytes(void)
@@ -34,7 +38,9 @@ size_t mn_matmul_scratch_bytes(void)
 
 size_t mn_pack_bytes(int32_t n_tokens, int64_t cols)
 {
-    return MN_ALIGN;
+    mn_pack pack = { .n_tokens = n_tokens, .cols = cols };
+    mn_pack_int8 int8 = mn_pack_int8_of(&pack);
+    return (size_t)((uint8_t *)(int8.sum16 + 2 * n_tokens * int8.n_groups) - (uint8_t *)0);
 }
 
 void mn_pack_init(mn_pack *p, void *memory)
@@ -51,7 +57,7 @@ void mn_pack_set(mn_pack *p, const float *x, int64_t stride, int32_t n_tokens, i
     p->ready = 0;
 }
 
-static const mn_kernel *choose(const mn_matmul_table *t, const mn_job *job)
+const mn_kernel *mn_matmul_choose(const mn_matmul_table *t, const mn_job *job)
 {
     int kind = mn_matmul_kind(job->w);
     if (job->n_tokens == 1) return &t->one[kind];
@@ -70,7 +76,7 @@ static void make_forms(const mn_matmul_table *t, const mn_team *team, mn_pack *p
     mn_pool_barrier(team->pool);
     uint32_t wanted = 0;
     for (int j = 0; j < n_jobs; j++)
-        if (jobs[j].n_tokens) wanted |= choose(t, &jobs[j])->form;
+        if (jobs[j].n_tokens) wanted |= mn_matmul_choose(t, &jobs[j])->form;
     wanted &= ~pack->ready;
     if (!wanted) return;
     int32_t chunk = 4, n = pack->n_tokens;
@@ -96,7 +102,7 @@ void mn_matmul(const mn_matmul_table *table, const mn_team *team, mn_pack *pack,
         int64_t piece = mn_pool_next(team->pool, 1);
         while (job < end) {
             if (!kernel) {
-                kernel = choose(table, job);
+                kernel = mn_matmul_choose(table, job);
                 n = n_pieces(kernel, job);
                 w = mn_weight_experts(job->w, job->expert, 1);
                 task = *job;

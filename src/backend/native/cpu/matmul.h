@@ -111,6 +111,8 @@ typedef struct {
 } mn_matmul_table;
 
 void mn_matmul_init(mn_matmul_table *out, const mn_cpu *cpu);
+/* The kernel that a job gets. */
+const mn_kernel *mn_matmul_choose(const mn_matmul_table *table, const mn_job *job);
 /* Bytes of scratch per thread, whatever the shapes. */
 size_t mn_matmul_scratch_bytes(void);
 

@@ -8,6 +8,7 @@
 
 /* Each overwrites the entries that it does better. */
 void mn_matmul_init_ref(mn_matmul_table *t);
+void mn_matmul_init_avx512(mn_matmul_table *t);
 
 /* The exact kernel, for any type. */
 mn_matmul_fn mn_matmul_ref;
@@ -30,6 +31,25 @@ static inline float mn_job_finish(const mn_job *job, int64_t row, float sum)
 static inline const uint8_t *mn_job_row(const mn_job *job, int64_t row)
 {
     return job->w->data + row * job->w->row_bytes;
+}
+
+/* The 8-bit form, row by row: x = scale[group] * q, groups of 32 columns. */
+typedef struct {
+    int64_t padded, n_groups;   /* columns rounded up to 256; groups in those */
+    int8_t *q;                  /* [n_tokens, padded]; -127 .. 127, 0 past the end */
+    float *scale, *sum;         /* [n_tokens, n_groups]; sum = scale * (sum of q) */
+    float *sum16;               /* [n_tokens, 2 * n_groups], the same per 16 columns */
+} mn_pack_int8;
+
+static inline mn_pack_int8 mn_pack_int8_of(const mn_pack *p)
+{
+    mn_pack_int8 f = { .padded = (p->cols + 255) / 256 * 256 };
+    f.n_groups = f.padded / 32;
+    f.q = (int8_t *)p->memory;
+    f.scale = (float *)(p->memory + p->n_tokens * f.padded);
+    f.sum = f.scale + p->n_tokens * f.n_groups;
+    f.sum16 = f.sum + p->n_tokens * f.n_groups;
+    return f;
 }
 
 #endif
