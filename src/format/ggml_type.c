@@ -63,10 +63,16 @@ const mn_ggml_type *mn_ggml_type_get(uint32_t number)
     return number < N_TYPES ? &types[number] : &unknown;
 }
 
-int mn_ggml_type_number(mn_wtype type)
+int mn_ggml_type_number_of(const mn_tensor_ref *t)
 {
     for (int i = 0; i < N_TYPES; i++)
-        if (!types[i].refused && types[i].kind == MN_STORED_WEIGHT && types[i].wtype == type)
+        if (!types[i].refused && types[i].kind == t->kind
+            && (t->kind != MN_STORED_WEIGHT || types[i].wtype == t->wtype))
             return i;
     return -1;
+}
+
+int mn_ggml_type_number(mn_wtype type)
+{
+    return mn_ggml_type_number_of(&(mn_tensor_ref){ .kind = MN_STORED_WEIGHT, .wtype = type });
 }

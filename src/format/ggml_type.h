@@ -15,5 +15,7 @@ typedef struct {
 const mn_ggml_type *mn_ggml_type_get(uint32_t number);
 /* The number of a weight format, or -1: GGUF has none for it (the MLX formats). */
 int mn_ggml_type_number(mn_wtype type);
+/* The same for a stored tensor, integers included. */
+int mn_ggml_type_number_of(const mn_tensor_ref *t);
 
 #endif
