@@ -1,6 +1,8 @@
 /* DeepSeek V2 and V3 and what shares their layout (GLM-4.7-Flash as glm4_moe_lite, Kimi K2):
  * latent attention and a mixture with shared experts behind the first dense layers.
  *
+ * In GGUF all are called deepseek2, and the routing is a field.  GLM-4.7-Flash files may lack
+ * it; llama.cpp knows them by their sizes, and so do we.
  * The latent's norms have an epsilon of their own in HF (1e-6, whatever the config says);
  * llama.cpp uses the config's.  GGUF splits kv_b into k_b (transposed) and v_b, and so does
  * mlx-lm (embed_q, unembed_out).  YaRN's mscale_all_dim raises the scale of the scores;
@@ -16,15 +18,18 @@ typedef struct {
     mn_rope turn;
 } latent;
 
-/* 0.1 m ln(factor) + 1, squared: how much YaRN raises the scores. */
+/* How much YaRN raises the scores: (0.1 m ln(factor) + 1)^2, m: mscale_all_dim.  llama.cpp
+ * takes m = 1 where the file has no multiplier, and an attn_factor along. */
 static double yarn_raise(mn_build *b)
 {
-    double factor = 1, all_dim = 0;
+    double factor = 1, all_dim = 0, attn = 1;
     if (b->gguf) {
         const char *type = mn_config_word(b, "rope.scaling.type", NULL, "");
+        if (strcmp(type, "yarn")) return 1;
         factor = mn_config_real(b, "rope.scaling.factor", NULL, 1, 0, 1e6);
+        attn = mn_config_real(b, "rope.scaling.attn_factor", NULL, 1, 1e-3, 1e3);
         all_dim = 10 * mn_config_real(b, "rope.scaling.yarn_log_multiplier", NULL, 0, -1e3, 1e3);
-        if (strcmp(type, "yarn")) all_dim = 0;
+        if (all_dim == 0) all_dim = 1;
     } else {
         static const char type_keys[] = "rope_scaling.rope_type rope_scaling.type "
                                         "rope_parameters.rope_type rope_parameters.type";
@@ -34,8 +39,7 @@ static double yarn_raise(mn_build *b)
         all_dim = mn_config_real(b, NULL, "rope_scaling.mscale_all_dim "
                                  "rope_parameters.mscale_all_dim", 0, 0, 1e3);
     }
-    if (factor <= 1 || all_dim == 0) return 1;
-    double m = 0.1 * all_dim * log(factor) + 1;
+    double m = factor <= 1 || all_dim == 0 ? attn : attn * (0.1 * all_dim * log(factor) + 1);
     return m * m;
 }
 
@@ -120,6 +124,10 @@ static void read_mixture(mn_build *b, mn_moe *m)
     bool second = mn_is(b, "deepseek_v2");
     mn_build_moe_fields(b, m, b->gguf ? &gguf : second ? &v2 : mn_is(b, "glm4_moe_lite") ? &lite
                                                                                      : &v3);
+    int64_t layers = b->plan->n_layers, vocab = b->plan->vocab;
+    if (b->gguf && !mn_config_has(b, "expert_gating_func", NULL) && vocab == 154880 &&
+        (layers == 47 || layers == 48))
+        m->route = MN_ROUTE_SIGMOID;
     if (b->gguf) return;
     /* transformers' V2 never normalises, and groups only with this method */
     const char *method = mn_config_word(b, NULL, "topk_method", second ? "greedy" : "noaux_tc");
@@ -154,6 +162,7 @@ void mn_arch_deepseek(mn_build *b)
     mn_moe m = { 0 };
     latent t = { 0 };
     mn_build_dims(b, &d, second ? &v2 : flash ? &lite : &v3);
+    mn_config_refuse(b, "attention.temperature_scale", "llama_4_scaling", 0);
     mn_act act = mn_config_act(b, NULL, "hidden_act", MN_ACT_SILU);
     read_latent(b, &t, &d);
     bool mixture = !b->gguf || mn_config_has(b, "expert_count", NULL);
@@ -179,7 +188,8 @@ void mn_arch_deepseek(mn_build *b)
             continue;
         }
         mn_build_moe(b, &l->ffn, &m, "mlp.", "mlp.gate", d.hidden, act);
-        l->ffn.experts.group_by_max = m.route == MN_ROUTE_SOFTMAX_TOPK;
+        /* llama.cpp adds up a group's best two, whatever the routing */
+        l->ffn.experts.group_by_max = m.route == MN_ROUTE_SOFTMAX_TOPK && !b->gguf;
         mn_build_shared(b, &l->ffn, &m, "mlp.shared_experts.", d.hidden, act);
     }
 }

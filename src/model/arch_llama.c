@@ -11,23 +11,6 @@
  * the interleaved one; Mistral and Mixtral models are "llama" there, without their window. */
 #include "model/arch.h"
 
-/* The window of each layer, or NULL: none anywhere. */
-static const int32_t *layer_windows(mn_build *b, int32_t n_layers)
-{
-    static const char *const types[] = { "full_attention", "sliding_attention", NULL };
-    bool everywhere = mn_is(b, "mistral mixtral ministral3");
-    if (b->gguf) return NULL;
-    const int32_t *type = everywhere ? NULL : mn_config_layer_types(b, "layer_types", types, n_layers);
-    bool smollm = mn_is(b, "smollm3");
-    if (smollm && !mn_config_bool(b, NULL, "use_sliding_window", false)) return NULL;
-    if (!everywhere && !type && !mn_is(b, "ministral")) return NULL;
-    int32_t w = mn_build_window(b, NULL, "sliding_window",
-                                mn_is(b, "mistral ministral") ? 4096 : 0);
-    int32_t *out = w ? mn_build_alloc(b, (size_t)n_layers, sizeof *out) : NULL;
-    for (int32_t i = 0; out && i < n_layers; i++) out[i] = !type || type[i] == 1 ? w : 0;
-    return out;
-}
-
 /* 1 where a layer turns its heads. */
 static const int32_t *layer_ropes(mn_build *b, int32_t n_layers)
 {
@@ -37,6 +20,24 @@ static const int32_t *layer_ropes(mn_build *b, int32_t n_layers)
     int32_t every = (int32_t)mn_config_int(b, NULL, "no_rope_layer_interval", 4, 1, 1 << 20);
     int32_t *out = mn_build_alloc(b, (size_t)n_layers, sizeof *out);
     for (int32_t i = 0; out && i < n_layers; i++) out[i] = (i + 1) % every != 0;
+    return out;
+}
+
+/* The window of each layer, or NULL: none anywhere.  smollm3's layers without rope slide,
+ * unless layer_types says which do. */
+static const int32_t *layer_windows(mn_build *b, int32_t n_layers, const int32_t *ropes)
+{
+    static const char *const types[] = { "full_attention", "sliding_attention", NULL };
+    bool everywhere = mn_is(b, "mistral mixtral ministral3"), smol = mn_is(b, "smollm3");
+    if (b->gguf || (smol && !mn_config_bool(b, NULL, "use_sliding_window", false))) return NULL;
+    const int32_t *type = everywhere ? NULL : mn_config_layer_types(b, "layer_types", types,
+                                                                    n_layers);
+    if (!everywhere && !type && !smol && !mn_is(b, "ministral")) return NULL;
+    int32_t w = mn_build_window(b, NULL, "sliding_window",
+                                mn_is(b, "mistral ministral") ? 4096 : 0);
+    int32_t *out = w ? mn_build_alloc(b, (size_t)n_layers, sizeof *out) : NULL;
+    for (int32_t i = 0; out && i < n_layers; i++)
+        out[i] = type ? (type[i] == 1) * w : smol ? !(ropes && ropes[i]) * w : w;
     return out;
 }
 
@@ -94,8 +95,8 @@ void mn_arch_llama(mn_build *b)
     double theta = b->gguf ? 0 : smol ? 2e6 : mn_is(b, "mixtral") ? 1e6 : 0;
     mn_rope_build(b, &rope, &(mn_rope_request){ .head_dim = d.head_dim, .interleaved = b->gguf,
                                                 .log_mul_unit = 1, .theta = theta });
-    const int32_t *windows = layer_windows(b, d.n_layers);
     const int32_t *ropes = layer_ropes(b, d.n_layers);
+    const int32_t *windows = layer_windows(b, d.n_layers, ropes);
     double residual = 1, attention = 0;
     if (granite) {
         residual = mn_config_real(b, "residual_scale", "residual_multiplier", 1, 1e-6, 1e6);
