@@ -41,6 +41,8 @@ typedef struct {
     int8_t add_bos, add_eos, add_sep, add_space_prefix;         /* -1: not said; 0; 1 */
     bool remove_extra_whitespaces, escape_whitespaces;
     mn_str precompiled_charsmap;
+    mn_str name;                /* general.name: llama.cpp knows Phi-3's tokens by it */
+    bool keep_case, keep_accents;       /* normalizer.lowercase, .strip_accents are false */
 } mn_gguf_vocab;
 
 minerva_status mn_tokenizer_from_gguf(mn_tokenizer **out, const mn_gguf_vocab *vocab,
