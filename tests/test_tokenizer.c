@@ -96,10 +96,30 @@ static void vocabularies_of_llama_cpp_are_exactly_right(void **state)
     assert_true(n > 7);
 }
 
+static void sentencepiece_models_are_exactly_right(void **state)
+{
+    NEED_SHARED();
+    static const char *const names[] = { "spm_llama2", "unigram_t5" };
+    for (int i = 0; i < 2; i++) {
+        char path[4500];
+        size_t len;
+        mn_tokenizer *t;
+        snprintf(path, sizeof path, "%s/%s/tokenizer.model", shared("golden/tokenizers"), names[i]);
+        char *model = slurp(path, &len);
+        assert_ok(mn_tokenizer_from_sentencepiece(&t, model, len, NULL, 0, err));
+        free(model);
+        snprintf(path, sizeof path, "%s/%s/cases_sentencepiece.jsonl", shared("golden/tokenizers"),
+                 names[i]);
+        assert_cases(t, path);
+        mn_tokenizer_free(t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_json_tokenizers_are_exactly_right),
+        cmocka_unit_test(sentencepiece_models_are_exactly_right),
         cmocka_unit_test(vocabularies_of_llama_cpp_are_exactly_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

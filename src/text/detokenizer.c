@@ -386,7 +386,8 @@ static void sentencepiece(mn_detokenizer *d, int k, const char *s, size_t len)
         return;
     }
     sentencepiece_bytes(d, k, true);
-    bool at_start = !st->mark_seen && !st->text_seen;
+    if (st->mark_seen) st->text_seen = true;
+    bool at_start = !st->text_seen;
     st->mark_seen = false;
     if (flags & TOK_CONTROL) return;
     if (flags & TOK_UNKNOWN) {

@@ -16,6 +16,7 @@
 
 #include "text/tok_unicode.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -298,14 +299,14 @@ static void push_late(tok_call *c, const char *s, const symbol *y, size_t n)
             continue;
         }
         uint32_t from = y[i].start, to = y[i + 1].start;
-        if (m->byte_fallback && !all_bytes_known(m, s + from, to - from)) {
+        bool bytes = m->byte_fallback && all_bytes_known(m, s + from, to - from);
+        if (!bytes && m->late_unk) {
             if (m->unk >= 0) tok_call_push(c, m->unk);
             continue;
         }
         for (uint32_t k = from; k < to; k++) {
             int32_t id = m->byte_id[(unsigned char)s[k]];
-            if (id < 0 && !m->byte_fallback) continue;
-            tok_call_push(c, id);
+            if (id >= 0) tok_call_push(c, id);
         }
     }
 }
@@ -340,6 +341,17 @@ void tok_bpe_word(tok_call *c, const char *s, size_t len)
 }
 
 /* ---- after loading --------------------------------------------------------------------------- */
+
+/* Higher scores first, as unsigned numbers in rising order. */
+uint32_t tok_score_key(float score)
+{
+    uint32_t bits;
+    if (isnan(score)) score = -INFINITY;
+    if (score == 0) score = 0;          /* -0 is 0 */
+    memcpy(&bits, &score, 4);
+    uint32_t rising = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+    return ~rising == UINT32_MAX ? UINT32_MAX - 1 : ~rising;
+}
 
 /* U+2581 after something else than U+2581. */
 static bool joins_across_space(mn_str key)

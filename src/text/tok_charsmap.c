@@ -132,7 +132,8 @@ void tok_sentencepiece_normalize(const tok_norm *n, tok_text in, mn_buffer *out)
         if (piece.len != 1 || piece.data[0] != ' ') break;
     }
     if (i >= in.len) return;
-    if (n->add_space && !n->space_behind) put_space(n, out);
+    bool add_space = n->add_space && (in.n_zero || !n->first_only);
+    if (add_space && !n->space_behind) put_space(n, out);
     bool after_space = n->remove_extra_spaces;
     for (; i < in.len; i += k) {
         k = next_prefix(n, in.s + i, in.len - i, &piece);
@@ -146,7 +147,7 @@ void tok_sentencepiece_normalize(const tok_norm *n, tok_text in, mn_buffer *out)
     while (n->remove_extra_spaces && out->len >= space_len
            && !memcmp(out->data + out->len - space_len, space, space_len))
         out->len -= space_len;
-    if (n->add_space && n->space_behind) put_space(n, out);
+    if (add_space && n->space_behind) put_space(n, out);
 }
 
 /* llama.cpp's: a space before each stretch of other characters (remove_extra_spaces), or

@@ -13,7 +13,6 @@
 #include "text/tok_unicode.h"
 
 #include <float.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,17 +234,6 @@ static void decode_bytes(mn_tokenizer *t, bool drop_space)
 
 /* ---- SentencePiece BPE ("llama") --------------------------------------------------------------------------- */
 
-/* Higher scores first, as unsigned numbers in rising order. */
-static uint32_t score_key(float score)
-{
-    uint32_t bits;
-    if (isnan(score)) score = -INFINITY;
-    if (score == 0) score = 0;          /* -0 is 0 */
-    memcpy(&bits, &score, 4);
-    uint32_t rising = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-    return ~rising == UINT32_MAX ? UINT32_MAX - 1 : ~rising;
-}
-
 static minerva_status load_spm(loader *l)
 {
     mn_tokenizer *t = l->t;
@@ -254,11 +242,11 @@ static minerva_status load_spm(loader *l)
     minerva_status st;
     set_info(l, "SentencePiece BPE", 1, 2, 0, -1);
     m->kind = TOK_SCORE_BPE;
-    m->late_bytes = m->byte_fallback = true;
+    m->late_bytes = m->late_unk = m->byte_fallback = true;
     m->score_key = mn_arena_array(&t->arena, (size_t)t->n_tokens + 1, sizeof *m->score_key);
     if (!m->score_key) return mn_fail_memory(l->err, (size_t)t->n_tokens * 4);
     for (int32_t i = 0; i < t->n_tokens; i++)
-        m->score_key[i] = score_key(l->v->scores ? l->v->scores[i] : 0);
+        m->score_key[i] = tok_score_key(l->v->scores ? l->v->scores[i] : 0);
     if ((st = keys_are_texts(l)) || (st = marked_bytes(l))) return st;
     find_byte_tokens(m, true);
     escape_spaces(t, prefix);

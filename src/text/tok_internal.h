@@ -121,6 +121,7 @@ typedef struct {
     tok_charsmap charsmap;
     tok_trie *user_defined;     /* sentencepiece, llama-ugm: pieces left as they are */
     bool add_space, remove_extra_spaces, escape_spaces, space_behind;
+    bool first_only;            /* add_space at the start of the whole text alone */
 } tok_norm;
 
 void tok_sentencepiece_normalize(const tok_norm *n, tok_text in, mn_buffer *out);
@@ -223,7 +224,8 @@ typedef struct {
     /* BPE */
     bool bytewise;              /* symbols start as bytes, else as code points */
     bool byte_fallback, fuse_unk, ignore_merges;
-    bool late_bytes;            /* unknown symbols become byte tokens after merging */
+    bool late_bytes;            /* unknown symbols become byte tokens after merging, */
+    bool late_unk;              /* or `unk` if not all of their bytes are tokens */
     bool cut_at_space;          /* no merge joins X with a following U+2581 */
     bool newlines_whole;        /* a word of newlines alone may be one token */
     bool join_unk;              /* runs of unknown ids are one id (SentencePiece) */
@@ -346,7 +348,6 @@ bool tok_bpe_put_pair(tok_model *m, uint32_t left, uint32_t right, uint32_t rank
 /* Id of a key, after adding it as a virtual one if need be; -1: no memory. */
 int32_t tok_model_symbol(mn_tokenizer *t, const char *s, size_t len);
 void tok_bpe_finish(mn_tokenizer *t);
-minerva_status tok_unigram_finish(mn_tokenizer *t, minerva_error *err);
 /* Single bytes of GPT-2's printable alphabet: code point -> byte, or -1; byte -> code
  * point. */
 int tok_byte_of_alphabet(uint32_t cp);
@@ -355,6 +356,7 @@ uint32_t tok_alphabet_of_byte(unsigned char byte);
  * -1 if some character is not of it. */
 long tok_alphabet_decode(const char *s, size_t len, char *out);
 bool tok_byte_token(mn_str text, unsigned char *byte);          /* "<0x0A>" */
+uint32_t tok_score_key(float score);    /* rising numbers for falling scores */
 
 #define TOK_STR(s) ((mn_str){ "" s, sizeof s - 1 })
 static inline bool tok_eq(mn_str a, const char *b)

@@ -53,7 +53,7 @@ static void find_paths(const tok_model *m, const char *s, size_t len, node *node
             offer(m, &nodes[j + 1], score + m->scores[id], i, id);
             if (j + 1 - i == k) whole_char = true;
         }
-        if (!whole_char) offer(m, &nodes[i + k], score + m->unk_score, i, m->unk);
+        if (!whole_char) offer(m, &nodes[i + k], rounded(m, score + m->unk_score), i, m->unk);
         i += k;
     }
 }
