@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     volatile uint8_t byte = 0;
     for (int64_t i = 0; i < mn_safetensors_n_tensors(s); i++) {
         const mn_tensor_ref *t = mn_safetensors_at(s, i);
-        if (mn_safetensors_find(s, t->name) != t || mn_tensor_ref_n_elements(t) < 0) abort();
+        if (mn_safetensors_find(s, t->name) != t || mn_tensor_ref_n_elements(t) < 0)
+            abort();
         if (t->size_bytes) byte = t->data[0] ^ t->data[t->size_bytes - 1];
     }
     (void)byte;

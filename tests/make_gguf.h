@@ -23,7 +23,10 @@ typedef struct {
     uint64_t force_offset;
 } gguf_maker;
 
-static inline void gm_bytes(mn_buffer *b, const void *p, size_t n) { mn_buffer_append(b, p, n); }
+static inline void gm_bytes(mn_buffer *b, const void *p, size_t n)
+{
+    mn_buffer_append(b, p, n);
+}
 
 static inline void gm_le(mn_buffer *b, uint64_t v, int n_bytes)
 {

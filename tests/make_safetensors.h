@@ -1,5 +1,5 @@
-/* Building safetensors files in memory: a JSON header, right or wrong, and n zero bytes of
- * data (or given ones). */
+/* Building safetensors files in memory: a JSON header, right or wrong, and n zero bytes
+ * of data (or given ones). */
 #ifndef TESTS_MAKE_SAFETENSORS_H
 #define TESTS_MAKE_SAFETENSORS_H
 

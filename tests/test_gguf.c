@@ -182,7 +182,8 @@ static void reads_arrays_and_scalars_as_arrays_of_one(void **state)
     mn_buffer_clear(&b);
 }
 
-/* Each getter on a key of each type: either it holds the value or the error names the key. */
+/* Each getter on a key of each type: either it holds the value or the error names the
+ * key. */
 static void refuses_every_wrong_type_by_name(void **state)
 {
     mn_buffer b;
@@ -210,9 +211,13 @@ static void refuses_every_wrong_type_by_name(void **state)
         mn_gguf_type item = kv->type == MN_GGUF_ARRAY ? kv->item_type : kv->type;
         bool is_array = kv->type == MN_GGUF_ARRAY, is_text = item == MN_GGUF_STRING;
         bool is_real = item == MN_GGUF_F64;       /* 0.125: no integer */
-        bool good_for[7] = { !is_array && !is_text && !is_real, !is_array && !is_text,
-                             !strcmp(key, "a.bool"), !is_array && is_text,
-                             (!is_text && !is_real) || !kv->n, !is_text || !kv->n, is_text };
+        bool good_for[7] = { !is_array && !is_text && !is_real,
+                             !is_array && !is_text,
+                             !strcmp(key, "a.bool"),
+                             !is_array && is_text,
+                             (!is_text && !is_real) || !kv->n,
+                             !is_text || !kv->n,
+                             is_text };
         for (int k = 0; k < 7; k++) {
             if ((status[k] == MINERVA_OK) != good_for[k])
                 fail_msg("key %s, getter %d: %d %s", key, k, status[k], e[k].message);
@@ -295,8 +300,8 @@ static void a_file_cut_at_any_byte_is_refused(void **state)
     mn_buffer_clear(&b);
 }
 
-/* Every 4 and 8 byte field at every place of the header at every dangerous value: whatever
- * they mean there, opening ends with a status. */
+/* Every 4 and 8 byte field at every place of the header at every dangerous value:
+ * whatever they mean there, opening ends with a status. */
 static void no_field_value_does_harm(void **state)
 {
     gguf_maker m = good();
@@ -311,7 +316,8 @@ static void no_field_value_does_harm(void **state)
                 char old[8];
                 minerva_error err;
                 memcpy(old, b.data + at, 8);
-                for (int i = 0; i < width; i++) b.data[at + i] = (char)(values[v] >> 8 * i);
+                for (int i = 0; i < width; i++)
+                    b.data[at + i] = (char)(values[v] >> 8 * i);
                 *(try_bytes(b.data, b.len, &err) == MINERVA_OK ? &n_ok : &n_refused) += 1;
                 memcpy(b.data + at, old, 8);
             }
@@ -477,7 +483,8 @@ static void tensors_may_lie_in_any_order(void **state)
     gm_vector(&m, "first", 8);
     mn_buffer b = gm_finish(&m);
     assert_ok(mn_gguf_open_memory(&g, b.data, b.len, err));
-    assert_int_equal(mn_gguf_tensor(g, "second")->data - mn_gguf_tensor(g, "first")->data, 32);
+    assert_int_equal(mn_gguf_tensor(g, "second")->data - mn_gguf_tensor(g, "first")->data,
+                     32);
     mn_gguf_close(g);
     mn_buffer_clear(&b);
 }
@@ -585,8 +592,8 @@ static void a_split_model_with_a_wrong_part_is_refused(void **state)
         if (bad[i].tensor)
             write_part(&t, "m-00002-of-00002.gguf", bad[i].no, bad[i].count, bad[i].total,
                        bad[i].tensor);
-        assert_int_not_equal(mn_gguf_open(&g, temp_path(&t, "m-00001-of-00002.gguf"), &err),
-                             MINERVA_OK);
+        assert_int_not_equal(
+            mn_gguf_open(&g, temp_path(&t, "m-00001-of-00002.gguf"), &err), MINERVA_OK);
         assert_null(g);
         if (!strstr(err.message, bad[i].words))
             fail_msg("\"%s\" expected in: %s", bad[i].words, err.message);
@@ -612,7 +619,8 @@ static void a_split_model_with_missing_tensors_or_a_wrong_name_is_refused(void *
                                          "m-00003-of-00002.gguf", "m-00001-of-00009.gguf" };
     for (int i = 0; i < 4; i++) {
         err = (minerva_error){ 0 };
-        assert_int_equal(mn_gguf_open(&g, temp_path(&t, names[i]), &err), MINERVA_INVALID);
+        assert_int_equal(mn_gguf_open(&g, temp_path(&t, names[i]), &err),
+                         MINERVA_INVALID);
         assert_non_null(strstr(err.message, "parts"));
     }
     temp_clear(&t);

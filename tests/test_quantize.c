@@ -72,8 +72,8 @@ static void normal_weights_come_back_within_the_formats_rounding(void **state)
     }
     for (int t = 0; t < N_GGUF_TYPES; t++)
         if (error[t] > limit[t] || (limit[t] && error[t] < limit[t] / 10))
-            fail_msg("%s: NMSE %g, at most %g expected", mn_wtype_get(gguf_types[t])->name,
-                     error[t], limit[t]);
+            fail_msg("%s: NMSE %g, at most %g expected",
+                     mn_wtype_get(gguf_types[t])->name, error[t], limit[t]);
 }
 
 /* Rows that divide by zero, overflow or cancel in a careless quantiser. */
@@ -164,7 +164,8 @@ static const char *const matrices[][2] = {
 static double row_error(const float *x, const float *y, int64_t n)
 {
     double error = 0;
-    for (int64_t i = 0; i < n; i++) error += ((double)y[i] - x[i]) * ((double)y[i] - x[i]);
+    for (int64_t i = 0; i < n; i++)
+        error += ((double)y[i] - x[i]) * ((double)y[i] - x[i]);
     return error;
 }
 
@@ -183,7 +184,8 @@ static void gguf_bytes_are_llama_cpps_or_no_worse(void **state)
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         char path[100];
         double ours = 0, theirs = 0;
-        snprintf(path, sizeof path, "golden/models/llama/gguf/llama-%s.gguf", cases[c].file);
+        snprintf(path, sizeof path, "golden/models/llama/gguf/llama-%s.gguf",
+                 cases[c].file);
         assert_ok(mn_source_open(&gguf, shared(path), NULL, err));
         for (size_t m = 0; m < sizeof matrices / sizeof *matrices; m++) {
             mn_weight a = weight_of_tensor(mn_source_tensor(gguf, matrices[m][0]));
@@ -197,7 +199,8 @@ static void gguf_bytes_are_llama_cpps_or_no_worse(void **state)
                 theirs += row_error(x, y, a.cols);
                 mn_quantize_row(&a, x, codes, NULL, NULL);
                 if (cases[c].same)
-                    assert_memory_equal(codes, a.data + (size_t)r * a.row_bytes, a.row_bytes);
+                    assert_memory_equal(codes, a.data + (size_t)r * a.row_bytes,
+                                        a.row_bytes);
                 mn_weight own = a;
                 own.data = codes;
                 mn_weight_decode(&own, 0, 0, 0, a.cols, y);
@@ -212,9 +215,11 @@ static void gguf_bytes_are_llama_cpps_or_no_worse(void **state)
     mn_source_close(hf);
 }
 
-/* The golden files round E2M1 ties toward zero, and drop the sign of a zero; MLX, and so we,
- * round them to even and keep it.  Either way each weight is as near as the other's. */
-static bool equally_near(const mn_weight *w, int64_t row, const float *x, const uint8_t *codes)
+/* The golden files round E2M1 ties toward zero, and drop the sign of a zero; MLX, and so
+ * we, round them to even and keep it.  Either way each weight is as near as the other's.
+ * */
+static bool equally_near(const mn_weight *w, int64_t row, const float *x,
+                         const uint8_t *codes)
 {
     float ours[512], theirs[512];
     mn_weight own = mn_weight_rows(w, row, 1);
@@ -250,8 +255,9 @@ static void mlx_planes_are_mlx_s_to_the_bit(void **state)
                 mn_weight_decode(&original, 0, r, 0, w.cols, x);
                 mn_quantize_row(&w, x, codes, scales, w.biases ? biases : NULL);
                 bool e2m1 = w.type == MN_MLX_MXFP4 || w.type == MN_MLX_NVFP4;
-                bool same = e2m1 ? equally_near(&w, r, x, codes)
-                                 : !memcmp(codes, w.data + (size_t)r * w.row_bytes, w.row_bytes);
+                bool same =
+                    e2m1 ? equally_near(&w, r, x, codes)
+                         : !memcmp(codes, w.data + (size_t)r * w.row_bytes, w.row_bytes);
                 if (!same || memcmp(scales, w.scales + at, w.scale_row_bytes)
                     || (w.biases && memcmp(biases, w.biases + at, w.scale_row_bytes)))
                     fail_msg("%s %s row %d differs", path, modules[m], (int)r);

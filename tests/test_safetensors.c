@@ -22,15 +22,15 @@ static minerva_status try_bytes(const void *bytes, size_t n, minerva_error *err)
     return status;
 }
 
-static void check_refused(const char *header, size_t len, size_t n_data, minerva_status code,
-                          const char *words)
+static void check_refused(const char *header, size_t len, size_t n_data,
+                          minerva_status code, const char *words)
 {
     minerva_error err;
     mn_buffer b = safetensors_bytes(header, len, NULL, n_data);
     minerva_status status = try_bytes(b.data, b.len, &err);
     if (status != code || !strstr(err.message, words))
-        fail_msg("%.80s: status %d and \"%s\" expected: %d %s", header, code, words, status,
-                 err.message);
+        fail_msg("%.80s: status %d and \"%s\" expected: %d %s", header, code, words,
+                 status, err.message);
     mn_buffer_clear(&b);
 }
 
@@ -196,7 +196,8 @@ static void check_dir(const temp_dir *t, minerva_status code, const char *words)
     minerva_error err = { 0 };
     minerva_status status = mn_model_dir_open(&d, t->path, true, &err);
     if (status != code || !strstr(err.message, words))
-        fail_msg("status %d and \"%s\" expected: %d %s", code, words, status, err.message);
+        fail_msg("status %d and \"%s\" expected: %d %s", code, words, status,
+                 err.message);
     mn_model_dir_close(d);
 }
 
@@ -290,8 +291,9 @@ static void json_files_are_cached_absent_or_broken(void **state)
     json_t *limit = json_object_get(mn_model_dir_config(d), "limit");
     assert_true(json_real_value(json_array_get(limit, 1)) == 1e308);
     assert_true(json_real_value(json_array_get(limit, 2)) == -1e308);
-    assert_string_equal(json_string_value(json_object_get(mn_model_dir_config(d), "text")),
-                        "Infinity \" Infinity");
+    assert_string_equal(
+        json_string_value(json_object_get(mn_model_dir_config(d), "text")),
+        "Infinity \" Infinity");
     minerva_error err = { 0 };
     const json_t *g = mn_model_dir_json(d, "generation_config.json", &err);
     assert_int_equal(json_integer_value(json_object_get(g, "top_k")), 7);

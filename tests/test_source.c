@@ -70,7 +70,8 @@ static void a_gguf_is_known_by_its_bytes(void **state)
     check_opens(temp_path(&t, "blobs/sha256-0123"), false, MN_SOURCE_GGUF, "sha256-0123");
     write_vocabulary(&t, "vocab.gguf");
     check_opens(temp_path(&t, "vocab.gguf"), true, MN_SOURCE_GGUF, "/vocab.gguf");
-    check_refuses(temp_path(&t, "vocab.gguf"), MINERVA_UNSUPPORTED, "a vocabulary without any");
+    check_refuses(temp_path(&t, "vocab.gguf"), MINERVA_UNSUPPORTED,
+                  "a vocabulary without any");
     temp_clear(&t);
 }
 
@@ -97,7 +98,8 @@ static void other_files_are_refused_by_what_they_are(void **state)
         check_refuses(temp_path(&t, files[i].name), MINERVA_UNSUPPORTED, files[i].words);
     }
     write_safetensors(&t, "model.safetensors");
-    check_refuses(temp_path(&t, "model.safetensors"), MINERVA_UNSUPPORTED, "give the directory");
+    check_refuses(temp_path(&t, "model.safetensors"), MINERVA_UNSUPPORTED,
+                  "give the directory");
     temp_write_text(&t, "broken.gguf", "GGUF\x03");
     check_refuses(temp_path(&t, "broken.gguf"), MINERVA_INVALID, "the file ends");
     check_refuses(temp_path(&t, "absent"), MINERVA_NOT_FOUND, "absent");
@@ -157,7 +159,8 @@ static void the_only_model_inside_is_taken(void **state)
     temp_write_text(&t, "hub/models--a--b/blobs/0", "x");
     temp_write_text(&t, "hub/models--a--b/snapshots/abc/config.json", "{}");
     write_safetensors(&t, "hub/models--a--b/snapshots/abc/model.safetensors");
-    check_opens(temp_path(&t, "hub/models--a--b"), false, MN_SOURCE_DIR, "/snapshots/abc");
+    check_opens(temp_path(&t, "hub/models--a--b"), false, MN_SOURCE_DIR,
+                "/snapshots/abc");
     check_opens(temp_path(&t, "hub"), false, MN_SOURCE_DIR, "/snapshots/abc");
     temp_write_text(&t, "hub/models--c--d/x", "");
     check_refuses(temp_path(&t, "hub"), MINERVA_UNSUPPORTED, "2 directories found");
@@ -189,9 +192,11 @@ static void a_broken_shard_is_refused_with_its_name(void **state)
 {
     temp_dir t = temp_make();
     temp_write_text(&t, "config.json", "{}");
-    temp_write_text(&t, "model.safetensors", "version https://git-lfs.github.com/spec/v1\n");
-    check_refuses(t.path, MINERVA_INVALID, "/model.safetensors: a safetensors file expected, "
-                                           "a Git LFS pointer");
+    temp_write_text(&t, "model.safetensors",
+                    "version https://git-lfs.github.com/spec/v1\n");
+    check_refuses(t.path, MINERVA_INVALID,
+                  "/model.safetensors: a safetensors file expected, "
+                  "a Git LFS pointer");
     temp_write_text(&t, "model.safetensors", "short");
     check_refuses(t.path, MINERVA_INVALID, "/model.safetensors: a safetensors header");
     temp_clear(&t);

@@ -65,7 +65,8 @@ static void written_gguf_files_read_back(void **state)
         assert_int_equal(a->type, b->type);
         assert_int_equal(a->n, b->n);
         if (a1)     /* the value ends where the next key's length begins */
-            assert_memory_equal(a->data, b->data, (size_t)((const uint8_t *)a1->key.data - 8 - a->data));
+            assert_memory_equal(a->data, b->data,
+                                (size_t)((const uint8_t *)a1->key.data - 8 - a->data));
     }
     mn_gguf_close(g);
     mn_gguf_close(h);
@@ -78,7 +79,8 @@ static void written_safetensors_read_back(void **state)
     mn_tensor_writer *w = create(MN_WRITE_SAFETENSORS);
     mn_tensor_writer_put_string(w, "format", "mlx \"q\"");
     mn_tensor_writer_declare(w, "w.weight", MN_STORED_U32, 0, 2, (int64_t[]){ 2, 3 });
-    mn_tensor_writer_declare(w, "w.scales", MN_STORED_WEIGHT, MN_BF16, 1, (int64_t[]){ 3 });
+    mn_tensor_writer_declare(w, "w.scales", MN_STORED_WEIGHT, MN_BF16, 1,
+                             (int64_t[]){ 3 });
     char bytes[30];
     for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (char)(i + 1);
     assert_ok(mn_tensor_writer_begin(w, temp_path(&t, "model.safetensors"), err));
@@ -96,8 +98,8 @@ static void written_safetensors_read_back(void **state)
     temp_clear(&t);
 }
 
-static minerva_status try_declare(mn_write_format format, mn_stored_kind kind, mn_wtype type,
-                                  int n_dims, const int64_t *dims)
+static minerva_status try_declare(mn_write_format format, mn_stored_kind kind,
+                                  mn_wtype type, int n_dims, const int64_t *dims)
 {
     temp_dir t = temp_make();
     mn_tensor_writer *w = create(format);
@@ -119,12 +121,14 @@ static void tensors_that_a_format_lacks_are_refused(void **state)
                      MINERVA_UNSUPPORTED);
     assert_int_equal(try_declare(MN_WRITE_SAFETENSORS, MN_STORED_WEIGHT, MN_F32, 5, five),
                      MINERVA_OK);
-    assert_int_equal(try_declare(MN_WRITE_GGUF, MN_STORED_WEIGHT, MN_MLX_AFFINE, 1, five + 4),
-                     MINERVA_UNSUPPORTED);
+    assert_int_equal(
+        try_declare(MN_WRITE_GGUF, MN_STORED_WEIGHT, MN_MLX_AFFINE, 1, five + 4),
+        MINERVA_UNSUPPORTED);
     assert_int_equal(try_declare(MN_WRITE_GGUF, MN_STORED_U32, 0, 1, five + 4),
                      MINERVA_UNSUPPORTED);
-    assert_int_equal(try_declare(MN_WRITE_SAFETENSORS, MN_STORED_WEIGHT, MN_Q4_0, 1, five + 4),
-                     MINERVA_UNSUPPORTED);
+    assert_int_equal(
+        try_declare(MN_WRITE_SAFETENSORS, MN_STORED_WEIGHT, MN_Q4_0, 1, five + 4),
+        MINERVA_UNSUPPORTED);
     assert_int_equal(try_declare(MN_WRITE_GGUF, MN_STORED_WEIGHT, MN_Q8_0, 2, odd),
                      MINERVA_INVALID);
     assert_int_equal(try_declare(MN_WRITE_GGUF, MN_STORED_WEIGHT, MN_F32, 2, none),
@@ -140,8 +144,9 @@ static void faults_leave_no_file(void **state)
     const int64_t n = 4;
     for (int fault = 0; fault < 5; fault++) {
         mn_tensor_writer *w = create(fault == 3 ? MN_WRITE_SAFETENSORS : MN_WRITE_GGUF);
-        static const char *const words[] = { "16 bytes more expected", "more than the tensors need",
-                                             "a new name", "metadata are strings",
+        static const char *const words[] = { "16 bytes more expected",
+                                             "more than the tensors need", "a new name",
+                                             "metadata are strings",
                                              "cannot be written" };
         e = (minerva_error){ 0 };
         mn_tensor_writer_declare(w, "t", MN_STORED_WEIGHT, MN_F32, 1, &n);

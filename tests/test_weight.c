@@ -43,8 +43,8 @@ static void f32_to_f16_rounds_to_nearest_even(void **state)
     static const struct { float f; uint16_t h; } cases[] = {
         { 65519.99f, 0x7bff }, { 65520, 0x7c00 }, { 1e30f, 0x7c00 }, { -INFINITY, 0xfc00 },
         { 0x1p-25f, 0 }, { 0x1.000002p-25f, 1 }, { 0x1.8p-24f, 2 }, { -0.0f, 0x8000 },
-        { 0x1.ffep-15f, 0x0400 }, { 0x1.ffbp-15f, 0x03ff }, { 0x1.ffcp-15f, 0x0400 }, { 1.00048828125f, 0x3c00 },
-        { 1.00146484375f, 0x3c02 }, { 1e-30f, 0 },
+        { 0x1.ffep-15f, 0x0400 }, { 0x1.ffbp-15f, 0x03ff }, { 0x1.ffcp-15f, 0x0400 },
+        { 1.00048828125f, 0x3c00 }, { 1.00146484375f, 0x3c02 }, { 1e-30f, 0 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (mn_f32_to_f16(cases[i].f) != cases[i].h)
@@ -52,7 +52,8 @@ static void f32_to_f16_rounds_to_nearest_even(void **state)
                      mn_f32_to_f16(cases[i].f));
     /* The midpoint between each two neighbours goes to the even one. */
     for (uint16_t h = 0; h < 0x7bff; h++) {
-        double mid = ((double)mn_f16_to_f32(h) + (double)mn_f16_to_f32((uint16_t)(h + 1))) / 2;
+        double mid =
+            ((double)mn_f16_to_f32(h) + (double)mn_f16_to_f32((uint16_t)(h + 1))) / 2;
         assert_int_equal(mn_f32_to_f16((float)mid), h + (h & 1));
     }
 }
@@ -109,10 +110,12 @@ static void row_sizes_follow_the_blocks(void **state)
     assert_true(mn_weight_bits(&w) == 4.5);
     w = (mn_weight){ .type = MN_MLX_NVFP4, .group = 16, .rows = 1, .cols = 64, .n_experts = 1 };
     assert_true(mn_weight_bits(&w) == 4.5);
-    for (int t = 0; t < MN_N_WTYPES; t++) assert_non_null(mn_wtype_get((mn_wtype)t)->name);
+    for (int t = 0; t < MN_N_WTYPES; t++)
+        assert_non_null(mn_wtype_get((mn_wtype)t)->name);
 }
 
-/* 2 experts x 6 rows x 64 columns of MLX affine 8 bits, all planes different everywhere. */
+/* 2 experts x 6 rows x 64 columns of MLX affine 8 bits, all planes different everywhere.
+ * */
 typedef struct {
     uint8_t codes[2][6][64];
     uint16_t scales[2][6][2], biases[2][6][2];
@@ -130,7 +133,8 @@ static mn_weight stack_weight(const affine_stack *s)
 
 static void fill_random(void *p, size_t n, uint64_t seed)
 {
-    for (size_t i = 0; i < n; i++) ((uint8_t *)p)[i] = (uint8_t)(next_random(&seed) >> 24);
+    for (size_t i = 0; i < n; i++)
+        ((uint8_t *)p)[i] = (uint8_t)(next_random(&seed) >> 24);
 }
 
 static void fill_stack(affine_stack *s)
@@ -271,8 +275,12 @@ static void part_of_a_row_decodes_like_the_whole(void **state)
         uint8_t bytes[2048];
         float whole[1024], part[512];
         fill_random(bytes, sizeof bytes, 99);
-        mn_weight w = { .type = type, .rows = 1, .cols = cols, .n_experts = 1,
-                        .data = bytes + 1, .row_bytes = mn_wtype_row_bytes(type, 0, cols) };
+        mn_weight w = { .type = type,
+                        .rows = 1,
+                        .cols = cols,
+                        .n_experts = 1,
+                        .data = bytes + 1,
+                        .row_bytes = mn_wtype_row_bytes(type, 0, cols) };
         mn_weight_decode(&w, 0, 0, 0, cols, whole);
         mn_weight_decode(&w, 0, 0, block, 2 * block, part);
         assert_memory_equal(part, whole + block, (size_t)block * 2 * sizeof *part);
@@ -294,10 +302,18 @@ static void mlx_codes_are_one_bit_stream(void **state)
         uint8_t row[32] = { 0 }, one[4] = { 0, 0, 0x80, 0x3f }, zero[4] = { 0 };
         float out[32];
         memcpy(row, cases[i].bytes, 8);
-        mn_weight w = { .type = MN_MLX_AFFINE, .bits = (uint8_t)cases[i].bits, .group = 32,
-                        .scale_type = MN_F32, .rows = 1, .cols = 32, .n_experts = 1,
-                        .data = row, .scales = one, .biases = zero,
-                        .row_bytes = mn_wtype_row_bytes(MN_MLX_AFFINE, cases[i].bits, 32) };
+        mn_weight w = { .type = MN_MLX_AFFINE,
+                        .bits = (uint8_t)cases[i].bits,
+                        .group = 32,
+                        .scale_type = MN_F32,
+                        .rows = 1,
+                        .cols = 32,
+                        .n_experts = 1,
+                        .data = row,
+                        .scales = one,
+                        .biases = zero,
+                        .row_bytes =
+                            mn_wtype_row_bytes(MN_MLX_AFFINE, cases[i].bits, 32) };
         mn_weight_decode(&w, 0, 0, 0, 32, out);
         for (int k = 0; k < cases[i].n; k++)
             assert_true(out[k] == (float)cases[i].codes[k]);
@@ -322,8 +338,8 @@ static void f8_weights_take_scales_per_group_row_or_none(void **state)
 
 /* ---- against the originals -------------------------------------------------------- */
 
-/* Where llama's GGUF converter took row r of q and k from: it turns each head's two halves
- * into pairs. */
+/* Where llama's GGUF converter took row r of q and k from: it turns each head's two
+ * halves into pairs. */
 static int64_t unpermuted(int64_t r, int head_dim)
 {
     if (!head_dim) return r;
@@ -331,8 +347,8 @@ static int64_t unpermuted(int64_t r, int head_dim)
     return r - in_head + in_head % 2 * (head_dim / 2) + in_head / 2;
 }
 
-/* NMSE of a quantised weight against the original, over all rows.  head_dim 0: rows are in
- * the same order. */
+/* NMSE of a quantised weight against the original, over all rows.  head_dim 0: rows are
+ * in the same order. */
 static double decoding_error(const mn_weight *w, const mn_weight *original, int head_dim)
 {
     float *a = malloc((size_t)w->cols * 2 * sizeof *a), *b = a + w->cols;
@@ -399,8 +415,9 @@ static void gguf_files_of_every_type_are_near_the_original_weights(void **state)
     int seen[MN_N_WTYPES] = { 0 };
     assert_ok(mn_source_open(&hf, shared("golden/models/llama/hf"), NULL, err));
     const json_t *config = mn_model_dir_config(hf->dir);
-    int head_dim = (int)(json_integer_value(json_object_get(config, "hidden_size"))
-                         / json_integer_value(json_object_get(config, "num_attention_heads")));
+    int head_dim =
+        (int)(json_integer_value(json_object_get(config, "hidden_size"))
+              / json_integer_value(json_object_get(config, "num_attention_heads")));
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         char path[200];
         snprintf(path, sizeof path, "golden/models/llama/gguf/llama-%s.gguf", files[f]);
@@ -419,8 +436,8 @@ static void gguf_files_of_every_type_are_near_the_original_weights(void **state)
                 if (expected_error[k].type != t->wtype) continue;
                 seen[t->wtype]++;
                 if (error < expected_error[k].low || error > expected_error[k].high)
-                    fail_msg("%s %s %s: NMSE %g", path, t->name, mn_tensor_ref_type_name(t),
-                             error);
+                    fail_msg("%s %s %s: NMSE %g", path, t->name,
+                             mn_tensor_ref_type_name(t), error);
             }
         }
         mn_source_close(gguf);
@@ -462,7 +479,8 @@ int main(int argc, char **argv)
         for (mn_wtype t = MN_Q4_0; t <= MN_MXFP4; t++) {
             char name[20];
             snprintf(name, sizeof name, "%s", mn_wtype_get(t)->name);
-            printf("{ MN_%s, 0x%016llx },\n", name, (unsigned long long)hash_of_decoding(t));
+            printf("{ MN_%s, 0x%016llx },\n", name,
+                   (unsigned long long)hash_of_decoding(t));
         }
         return 0;
     }

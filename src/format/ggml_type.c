@@ -74,5 +74,6 @@ int mn_ggml_type_number_of(const mn_tensor_ref *t)
 
 int mn_ggml_type_number(mn_wtype type)
 {
-    return mn_ggml_type_number_of(&(mn_tensor_ref){ .kind = MN_STORED_WEIGHT, .wtype = type });
+    return mn_ggml_type_number_of(
+        &(mn_tensor_ref){ .kind = MN_STORED_WEIGHT, .wtype = type });
 }

@@ -32,12 +32,13 @@ static bool parse_part_name(const char *path, int *no, int *count, size_t *prefi
     return true;
 }
 
-static minerva_status part_int(const mn_gguf_part *part, const char *key, int64_t fallback,
-                               int64_t *out, minerva_error *err)
+static minerva_status part_int(const mn_gguf_part *part, const char *key,
+                               int64_t fallback, int64_t *out, minerva_error *err)
 {
     const mn_gguf_kv *kv = mn_gguf_part_find(part, key, strlen(key));
     *out = fallback;
-    if (!kv || (kv->type != MN_GGUF_ARRAY && mn_gguf_kv_int(kv, 0, out))) return MINERVA_OK;
+    if (!kv || (kv->type != MN_GGUF_ARRAY && mn_gguf_kv_int(kv, 0, out)))
+        return MINERVA_OK;
     return mn_fail(err, MINERVA_INVALID, "%s: key %s: an integer expected, %s found",
                    part->path, key, mn_gguf_type_name(kv->type));
 }
@@ -54,8 +55,8 @@ static minerva_status check_part(const mn_gguf_part *part, int no, int64_t count
     if (own_no != no || own_count != count)
         return mn_fail(err, MINERVA_INVALID,
                        "%s: part %d of %" PRId64 " expected by its name, part %" PRId64
-                       " of %" PRId64 " found inside", part->path, no + 1, count, own_no + 1,
-                       own_count);
+                       " of %" PRId64 " found inside",
+                       part->path, no + 1, count, own_no + 1, own_count);
     return MINERVA_OK;
 }
 
@@ -68,11 +69,13 @@ static minerva_status open_parts(mn_gguf *g, int64_t count, minerva_error *err)
     if (count > MAX_PARTS)
         return mn_fail(err, MINERVA_INVALID, "%s: at most %d parts expected, %" PRId64
                        " found", path, MAX_PARTS, count);
-    if (!parse_part_name(path, &named_no, &named_count, &prefix_len) || named_count != count
-        || named_no < 1 || named_no > named_count)
+    if (!parse_part_name(path, &named_no, &named_count, &prefix_len)
+        || named_count != count || named_no < 1 || named_no > named_count)
         return mn_fail(err, MINERVA_INVALID,
-                       "%s: this is a part of a model in %" PRId64 " parts, so a name that "
-                       "ends in -00001-of-%05d.gguf is expected", path, count, (int)count);
+                       "%s: this is a part of a model in %" PRId64
+                       " parts, so a name that "
+                       "ends in -00001-of-%05d.gguf is expected",
+                       path, count, (int)count);
     mn_gguf_part opened = g->parts[0];
     g->parts = mn_arena_array(&g->arena, (size_t)count, sizeof *g->parts);
     char *name = mn_arena_strdup(&g->arena, path);
@@ -85,7 +88,8 @@ static minerva_status open_parts(mn_gguf *g, int64_t count, minerva_error *err)
     g->parts[named_no - 1] = opened;
     for (int i = 0; i < count; i++) {
         minerva_status status = MINERVA_OK;
-        snprintf(name + prefix_len, SUFFIX_LEN + 1, "-%05d-of-%05d.gguf", i + 1, (int)count);
+        snprintf(name + prefix_len, SUFFIX_LEN + 1, "-%05d-of-%05d.gguf", i + 1,
+                 (int)count);
         if (i != named_no - 1) status = mn_gguf_part_open(&g->parts[i], name, NULL,
                                                            &g->arena, err);
         if (status == MINERVA_NOT_FOUND) {
@@ -107,8 +111,9 @@ static minerva_status join_tensors(mn_gguf *g, minerva_error *err)
         part_int(&g->parts[0], "split.tensors.count", n, &declared, err);
     if (status != MINERVA_OK) return status;
     if (declared != n && g->n_parts > 1)
-        return mn_fail(err, MINERVA_INVALID, "%s: %" PRId64 " tensors expected in all parts, %"
-                       PRId64 " found", g->parts[0].path, declared, n);
+        return mn_fail(err, MINERVA_INVALID,
+                       "%s: %" PRId64 " tensors expected in all parts, %" PRId64 " found",
+                       g->parts[0].path, declared, n);
     g->tensors = mn_arena_array(&g->arena, (size_t)n, sizeof *g->tensors);
     if (!g->tensors || !mn_map_reserve(&g->names, (size_t)n))
         return mn_fail_memory(err, (size_t)n * sizeof *g->tensors);
@@ -128,8 +133,8 @@ static minerva_status join_tensors(mn_gguf *g, minerva_error *err)
     return MINERVA_OK;
 }
 
-static minerva_status open_model(mn_gguf **out, const char *path, const mn_mapfile *memory,
-                                 minerva_error *err)
+static minerva_status open_model(mn_gguf **out, const char *path,
+                                 const mn_mapfile *memory, minerva_error *err)
 {
     mn_gguf *g = calloc(1, sizeof *g);
     *out = NULL;
@@ -143,12 +148,15 @@ static minerva_status open_model(mn_gguf **out, const char *path, const mn_mapfi
         status = mn_fail_memory(err, sizeof *g->parts);
         goto fail;
     }
-    if ((status = mn_gguf_part_open(&g->parts[0], path, memory, &g->arena, err))) goto fail;
+    if ((status = mn_gguf_part_open(&g->parts[0], path, memory, &g->arena, err)))
+        goto fail;
     g->n_parts = 1;
     if ((status = part_int(&g->parts[0], "split.count", 1, &count, err))) goto fail;
     if (count > 1 && memory)
-        status = mn_fail(err, MINERVA_INVALID, "%s: a whole model expected, a part of one in %"
-                         PRId64 " parts found", path, count);
+        status = mn_fail(err, MINERVA_INVALID,
+                         "%s: a whole model expected, a part of one in %" PRId64
+                         " parts found",
+                         path, count);
     else if (count > 1)
         status = open_parts(g, count, err);
     if (status != MINERVA_OK) goto fail;

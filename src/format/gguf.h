@@ -18,8 +18,9 @@
 #include "minerva.h"
 
 typedef enum {
-    MN_GGUF_U8, MN_GGUF_I8, MN_GGUF_U16, MN_GGUF_I16, MN_GGUF_U32, MN_GGUF_I32, MN_GGUF_F32,
-    MN_GGUF_BOOL, MN_GGUF_STRING, MN_GGUF_ARRAY, MN_GGUF_U64, MN_GGUF_I64, MN_GGUF_F64
+    MN_GGUF_U8, MN_GGUF_I8, MN_GGUF_U16, MN_GGUF_I16, MN_GGUF_U32, MN_GGUF_I32,
+    MN_GGUF_F32, MN_GGUF_BOOL, MN_GGUF_STRING, MN_GGUF_ARRAY, MN_GGUF_U64, MN_GGUF_I64,
+    MN_GGUF_F64
 } mn_gguf_type;
 
 typedef struct {
@@ -30,15 +31,15 @@ typedef struct {
 typedef struct {
     mn_gguf_string key;
     mn_gguf_type type;
-    mn_gguf_type item_type;     /* of an array (never ARRAY itself: nested ones are refused) */
+    mn_gguf_type item_type;     /* of an array; never ARRAY: nested ones are refused */
     uint64_t n;                 /* items of an array, else 1 */
-    const uint8_t *data;        /* little-endian values, unaligned; strings as u64 + bytes */
+    const uint8_t *data;        /* little-endian, unaligned; strings as u64 + bytes */
 } mn_gguf_kv;
 
 typedef struct mn_gguf mn_gguf;
 
 minerva_status mn_gguf_open(mn_gguf **out, const char *path, minerva_error *err);
-/* The same over bytes that the caller keeps until the close; not part of a split model. */
+/* The same over bytes that the caller keeps until the close; no split models. */
 minerva_status mn_gguf_open_memory(mn_gguf **out, const void *data, size_t size_bytes,
                                    minerva_error *err);
 void mn_gguf_close(mn_gguf *g);
@@ -63,8 +64,8 @@ minerva_status mn_gguf_get_int(const mn_gguf *g, const char *key, int64_t fallba
                                int64_t *out, minerva_error *err);
 minerva_status mn_gguf_get_float(const mn_gguf *g, const char *key, double fallback,
                                  double *out, minerva_error *err);
-minerva_status mn_gguf_get_bool(const mn_gguf *g, const char *key, bool fallback, bool *out,
-                                minerva_error *err);
+minerva_status mn_gguf_get_bool(const mn_gguf *g, const char *key, bool fallback,
+                                bool *out, minerva_error *err);
 /* Missing: *out = {NULL, 0}. */
 minerva_status mn_gguf_get_string(const mn_gguf *g, const char *key, mn_gguf_string *out,
                                   minerva_error *err);

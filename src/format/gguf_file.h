@@ -32,7 +32,8 @@ minerva_status mn_gguf_part_open(mn_gguf_part *part, const char *path,
                                  const mn_mapfile *memory, mn_arena *arena,
                                  minerva_error *err);
 void mn_gguf_part_close(mn_gguf_part *part);
-const mn_gguf_kv *mn_gguf_part_find(const mn_gguf_part *part, const char *key, size_t len);
+const mn_gguf_kv *mn_gguf_part_find(const mn_gguf_part *part, const char *key,
+                                    size_t len);
 
 /* Bytes of a fixed-size value, 0 for strings and arrays. */
 size_t mn_gguf_type_bytes(mn_gguf_type type);

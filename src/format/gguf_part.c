@@ -85,9 +85,11 @@ static bool take_name(cursor *c, mn_gguf_string *out, const char *what)
     size_t at = c->at;
     if (!take_string(c, out, what)) return false;
     if (out->len == 0 || out->len > MAX_NAME || memchr(out->data, 0, out->len)) {
-        mn_fail_at(c->err, MINERVA_INVALID, (int64_t)at,
-                   "%s: %s of 1 to %d bytes without 0 bytes expected at byte %zu, %zu bytes "
-                   "found", c->path, what, MAX_NAME, at, out->len);
+        mn_fail_at(
+            c->err, MINERVA_INVALID, (int64_t)at,
+            "%s: %s of 1 to %d bytes without 0 bytes expected at byte %zu, %zu bytes "
+            "found",
+            c->path, what, MAX_NAME, at, out->len);
         return false;
     }
     return true;
@@ -103,8 +105,10 @@ static bool skip_strings(cursor *c, uint64_t n, const mn_gguf_string *key)
         uint64_t len;
         if (size - at < 8 || (len = mn_load_u64(data + at)) > size - at - 8) {
             mn_fail_at(c->err, MINERVA_INVALID, (int64_t)at,
-                       "%s: key %s: string %" PRIu64 " of %" PRIu64 " does not end inside "
-                       "the file", c->path, mn_quoted_bytes(key->data, key->len).text, i, n);
+                       "%s: key %s: string %" PRIu64 " of %" PRIu64
+                       " does not end inside "
+                       "the file",
+                       c->path, mn_quoted_bytes(key->data, key->len).text, i, n);
             return false;
         }
         __builtin_prefetch(data + at + 2048);   /* lengths form one chain of loads */
@@ -118,13 +122,14 @@ static bool take_array(cursor *c, mn_gguf_kv *kv)
 {
     uint32_t item_type;
     const char *path = c->path;
-    if (!take_u32(c, &item_type, "an array's type") || !take_u64(c, &kv->n, "an array's length"))
+    if (!take_u32(c, &item_type, "an array's type")
+        || !take_u64(c, &kv->n, "an array's length"))
         return false;
     mn_quoted key = mn_quoted_bytes(kv->key.data, kv->key.len);
     if (item_type > MN_GGUF_F64 || item_type == MN_GGUF_ARRAY) {
         mn_fail_at(c->err, MINERVA_INVALID, (int64_t)c->at,
-                   "%s: key %s: an array of plain values expected, %s of type %u found", path,
-                   key.text, item_type == MN_GGUF_ARRAY ? "nested arrays" : "items",
+                   "%s: key %s: an array of plain values expected, %s of type %u found",
+                   path, key.text, item_type == MN_GGUF_ARRAY ? "nested arrays" : "items",
                    item_type);
         return false;
     }
@@ -133,8 +138,10 @@ static bool take_array(cursor *c, mn_gguf_kv *kv)
     size_t item_bytes = mn_gguf_type_bytes(kv->item_type);
     if (kv->n > left(c) / (item_bytes ? item_bytes : 8)) {
         mn_fail_at(c->err, MINERVA_INVALID, (int64_t)c->at,
-                   "%s: key %s: an array of %" PRIu64 " items does not fit in the %zu bytes "
-                   "left in the file", path, key.text, kv->n, left(c));
+                   "%s: key %s: an array of %" PRIu64
+                   " items does not fit in the %zu bytes "
+                   "left in the file",
+                   path, key.text, kv->n, left(c));
         return false;
     }
     if (kv->item_type == MN_GGUF_STRING) return skip_strings(c, kv->n, &kv->key);
@@ -145,7 +152,8 @@ static bool take_array(cursor *c, mn_gguf_kv *kv)
 static bool take_kv(cursor *c, mn_gguf_kv *kv)
 {
     uint32_t type;
-    if (!take_name(c, &kv->key, "a key") || !take_u32(c, &type, "a value's type")) return false;
+    if (!take_name(c, &kv->key, "a key") || !take_u32(c, &type, "a value's type"))
+        return false;
     if (type > MN_GGUF_F64) {
         mn_fail_at(c->err, MINERVA_INVALID, (int64_t)c->at - 4,
                    "%s: key %s: a value type from 0 to %d expected, %u found", c->path,
@@ -166,7 +174,8 @@ static bool take_kv(cursor *c, mn_gguf_kv *kv)
 static uint64_t random_seed(void)
 {
     uint64_t seed = 0;
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) seed = (uintptr_t)&seed;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+        seed = (uintptr_t)&seed;
     return seed;
 }
 
@@ -207,7 +216,8 @@ static bool size_tensor(cursor *c, mn_tensor_ref *t, const mn_ggml_type *type)
         if (cols % block) {
             mn_fail(c->err, MINERVA_INVALID,
                     "%s: tensor %s: rows of %s must be a multiple of %d long, %" PRId64
-                    " found", c->path, mn_quoted_bytes(t->name, t->name_len).text, type->name,
+                    " found",
+                    c->path, mn_quoted_bytes(t->name, t->name_len).text, type->name,
                     block, cols);
             return false;
         }
@@ -254,14 +264,15 @@ static bool take_tensor(cursor *c, mn_tensor_ref *t, uint64_t *offset, mn_arena 
         }
         t->dims[n_dims - 1 - i] = (int64_t)dim;
     }
-    if (!take_u32(c, &number, "a tensor's type") || !take_u64(c, offset, "a tensor's offset"))
+    if (!take_u32(c, &number, "a tensor's type")
+        || !take_u64(c, offset, "a tensor's offset"))
         return false;
     const mn_ggml_type *type = mn_ggml_type_get(number);
     if (type->refused) {
-        *status = mn_fail_at(c->err, MINERVA_UNSUPPORTED, (int64_t)c->at - 12,
-                             "%s: tensor %s: type %s (number %u) cannot be read: %s", c->path,
-                             quoted.text, type->name ? type->name : "without a name", number,
-                             type->refused);
+        *status = mn_fail_at(
+            c->err, MINERVA_UNSUPPORTED, (int64_t)c->at - 12,
+            "%s: tensor %s: type %s (number %u) cannot be read: %s", c->path, quoted.text,
+            type->name ? type->name : "without a name", number, type->refused);
         return false;
     }
     t->kind = type->kind;
@@ -297,14 +308,15 @@ static minerva_status place_tensors(mn_gguf_part *part, range *ranges, size_t da
         uint64_t offset = ranges[i].begin;
         if (offset % alignment)
             return mn_fail(c->err, MINERVA_INVALID,
-                           "%s: tensor %s: an offset that %" PRIu64 " divides expected, %"
-                           PRIu64 " found", c->path, mn_quoted_name(t->name).text, alignment,
-                           offset);
+                           "%s: tensor %s: an offset that %" PRIu64
+                           " divides expected, %" PRIu64 " found",
+                           c->path, mn_quoted_name(t->name).text, alignment, offset);
         if (offset > data_size || t->size_bytes > data_size - offset)
-            return mn_fail(c->err, MINERVA_INVALID,
-                           "%s: tensor %s: %zu bytes expected at %" PRIu64 " of the data, but "
-                           "the data end at %zu (is the download complete?)", c->path,
-                           mn_quoted_name(t->name).text, t->size_bytes, offset, data_size);
+            return mn_fail(
+                c->err, MINERVA_INVALID,
+                "%s: tensor %s: %zu bytes expected at %" PRIu64 " of the data, but "
+                "the data end at %zu (is the download complete?)",
+                c->path, mn_quoted_name(t->name).text, t->size_bytes, offset, data_size);
         t->data = c->data + data_start + offset;
         ranges[i].end = offset + t->size_bytes;
         ranges[i].index = i;
@@ -315,8 +327,8 @@ static minerva_status place_tensors(mn_gguf_part *part, range *ranges, size_t da
         const range *r = &ranges[i];
         if (r->begin == r->end) continue;
         if (last && r->begin < last->end)
-            return mn_fail(c->err, MINERVA_INVALID, "%s: tensors %s and %s overlap", c->path,
-                           mn_quoted_name(part->tensors[last->index].name).text,
+            return mn_fail(c->err, MINERVA_INVALID, "%s: tensors %s and %s overlap",
+                           c->path, mn_quoted_name(part->tensors[last->index].name).text,
                            mn_quoted_name(part->tensors[r->index].name).text);
         last = r;
     }
@@ -349,7 +361,8 @@ static minerva_status read_tensors(mn_gguf_part *part, cursor *c, mn_arena *aren
         goto done;
     }
     for (size_t i = 0; i < n; i++)
-        if (!take_tensor(c, &part->tensors[i], &ranges[i].begin, arena, &status)) goto done;
+        if (!take_tensor(c, &part->tensors[i], &ranges[i].begin, arena, &status))
+            goto done;
     size_t padding = (size_t)(-c->at & (alignment - 1));
     size_t data_start = c->at + (padding < left(c) ? padding : left(c));
     status = place_tensors(part, ranges, data_start, alignment, c);
@@ -383,9 +396,10 @@ static minerva_status read_header(mn_gguf_part *part, cursor *c)
     if (n_tensors > MAX_ENTRIES || n_tensors > left(c) / MIN_TENSOR_BYTES
         || n_kv > MAX_ENTRIES || n_kv > left(c) / MIN_KV_BYTES)
         return mn_fail_at(c->err, MINERVA_INVALID, 8,
-                          "%s: %" PRIu64 " tensors and %" PRIu64 " keys do not fit in a file "
-                          "of %zu bytes (is the download complete?)", c->path, n_tensors, n_kv,
-                          c->size);
+                          "%s: %" PRIu64 " tensors and %" PRIu64
+                          " keys do not fit in a file "
+                          "of %zu bytes (is the download complete?)",
+                          c->path, n_tensors, n_kv, c->size);
     part->n_tensors = (int64_t)n_tensors;
     part->n_kv = (int64_t)n_kv;
     return MINERVA_OK;

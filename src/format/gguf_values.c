@@ -128,8 +128,8 @@ static minerva_status refuse(const mn_gguf *g, const mn_gguf_kv *kv, uint64_t i,
     char item[40] = "";
     if (kv->type == MN_GGUF_ARRAY) snprintf(item, sizeof item, " item %" PRIu64, i);
     return mn_fail(err, MINERVA_INVALID, "%s: key %s%s: %s expected, %s found",
-                   g->parts[0].path, mn_quoted_bytes(kv->key.data, kv->key.len).text, item,
-                   expected, found);
+                   g->parts[0].path, mn_quoted_bytes(kv->key.data, kv->key.len).text,
+                   item, expected, found);
 }
 
 static minerva_status refuse_array(const mn_gguf *g, const mn_gguf_kv *kv,
@@ -167,8 +167,8 @@ minerva_status mn_gguf_get_float(const mn_gguf *g, const char *key, double fallb
     return MINERVA_OK;
 }
 
-minerva_status mn_gguf_get_bool(const mn_gguf *g, const char *key, bool fallback, bool *out,
-                                minerva_error *err)
+minerva_status mn_gguf_get_bool(const mn_gguf *g, const char *key, bool fallback,
+                                bool *out, minerva_error *err)
 {
     const mn_gguf_kv *kv = mn_gguf_find_arch(g, key);
     *out = fallback;
@@ -205,8 +205,10 @@ static minerva_status begin_array(const mn_gguf *g, const char *key, int64_t lim
     if (!*kv) return MINERVA_OK;
     uint64_t n = (*kv)->n;
     if (limit < 0 || n > (uint64_t)limit)
-        return mn_fail(err, MINERVA_LIMIT, "%s: key %s: at most %" PRId64 " items expected, %"
-                       PRIu64 " found", g->parts[0].path,
+        return mn_fail(err, MINERVA_LIMIT,
+                       "%s: key %s: at most %" PRId64 " items expected, %" PRIu64
+                       " found",
+                       g->parts[0].path,
                        mn_quoted_bytes((*kv)->key.data, (*kv)->key.len).text, limit, n);
     *items = calloc(n ? n : 1, item_bytes);
     return *items ? MINERVA_OK : mn_fail_memory(err, n * item_bytes);

@@ -28,12 +28,14 @@ minerva_status mn_json_parse(json_t **out, char *text, size_t len, const char *n
     size_t bom = len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
     *out = NULL;
     replace_infinities(text, len);
-    json_t *json = json_loadb(text + bom, len - bom, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
-                              &e);
+    json_t *json =
+        json_loadb(text + bom, len - bom, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (!json) {
-        if (json_error_code(&e) == json_error_out_of_memory) return mn_fail_memory(err, len);
-        return mn_fail_at(err, MINERVA_INVALID, e.position, "%s: no valid JSON: %s (line %d)",
-                          name, mn_quoted_name(e.text).text, e.line);
+        if (json_error_code(&e) == json_error_out_of_memory)
+            return mn_fail_memory(err, len);
+        return mn_fail_at(err, MINERVA_INVALID, e.position,
+                          "%s: no valid JSON: %s (line %d)", name,
+                          mn_quoted_name(e.text).text, e.line);
     }
     *out = json;
     return MINERVA_OK;

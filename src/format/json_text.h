@@ -1,5 +1,5 @@
-/* JSON of model directories: parsed by jansson, duplicates rejected, as lenient as Python's
- * writer needs. */
+/* JSON of model directories: parsed by jansson, duplicates rejected, as lenient as
+ * Python's writer needs. */
 #ifndef MN_FORMAT_JSON_TEXT_H
 #define MN_FORMAT_JSON_TEXT_H
 

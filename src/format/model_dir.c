@@ -1,12 +1,13 @@
 /* A HuggingFace or MLX directory: JSON files beside safetensors shards; see model_dir.h.
  *
- * Which files are the weights: all that are named model*.safetensors, as mlx-lm takes them;
- * if there is none, every *.safetensors (adapters, single exports).  That leaves out the
- * second copy in another layout that some repositories hold (consolidated.safetensors).
+ * Which files are the weights: all that are named model*.safetensors, as mlx-lm takes
+ * them; if there is none, every *.safetensors (adapters, single exports).  That leaves
+ * out the second copy in another layout that some repositories hold
+ * (consolidated.safetensors).
  *
  * What is missing is noticed twice: a shard whose own name counts (model-00002-of-00003)
- * must have its siblings, and every tensor that the index lists must be in some shard.  An
- * index that names files of an earlier sharding does no harm as long as that holds.
+ * must have its siblings, and every tensor that the index lists must be in some shard.
+ * An index that names files of an earlier sharding does no harm as long as that holds.
  */
 #include "base/arena.h"
 #include "base/mapfile.h"
@@ -51,8 +52,9 @@ static char *join(mn_arena *arena, const char *dir, const char *name)
 
 /* ---- JSON and text files ---------------------------------------------------------- */
 
-minerva_status mn_model_dir_text(const mn_model_dir *d, const char *file_name, size_t limit,
-                                 char **out, size_t *len, minerva_error *err)
+minerva_status mn_model_dir_text(const mn_model_dir *d, const char *file_name,
+                                 size_t limit, char **out, size_t *len,
+                                 minerva_error *err)
 {
     char path[PATH_MAX];
     *out = NULL;
@@ -63,14 +65,15 @@ minerva_status mn_model_dir_text(const mn_model_dir *d, const char *file_name, s
 }
 
 /* *out NULL: the file is not there. */
-static minerva_status load_json(const mn_model_dir *d, const char *file_name, json_t **out,
-                                minerva_error *err)
+static minerva_status load_json(const mn_model_dir *d, const char *file_name,
+                                json_t **out, minerva_error *err)
 {
     char *text;
     size_t len;
     minerva_error own = { 0 };
     *out = NULL;
-    minerva_status status = mn_model_dir_text(d, file_name, MAX_JSON_BYTES, &text, &len, &own);
+    minerva_status status =
+        mn_model_dir_text(d, file_name, MAX_JSON_BYTES, &text, &len, &own);
     if (status == MINERVA_NOT_FOUND) return MINERVA_OK;
     if (status == MINERVA_OK) {
         status = mn_json_parse(out, text, len, file_name, &own);
@@ -81,7 +84,8 @@ static minerva_status load_json(const mn_model_dir *d, const char *file_name, js
     return MINERVA_OK;
 }
 
-const json_t *mn_model_dir_json(mn_model_dir *d, const char *file_name, minerva_error *err)
+const json_t *mn_model_dir_json(mn_model_dir *d, const char *file_name,
+                                minerva_error *err)
 {
     for (const cached *c = d->files; c; c = c->next)
         if (!strcmp(c->name, file_name)) return c->json;
@@ -152,10 +156,11 @@ static minerva_status list_shards(mn_model_dir *d, name_list *list, minerva_erro
         if (model && !any_model) list->n = 0;
         any_model |= model;
         const char *name = mn_arena_strdup(&d->arena, e->d_name);
-        if (!name || !list_add(list, name)) status = mn_fail_memory(err, strlen(e->d_name));
+        if (!name || !list_add(list, name))
+            status = mn_fail_memory(err, strlen(e->d_name));
         if (list->n > MAX_SHARDS)
-            status = mn_fail(err, MINERVA_LIMIT, "%s: at most %d shards expected", d->path,
-                             MAX_SHARDS);
+            status = mn_fail(err, MINERVA_LIMIT, "%s: at most %d shards expected",
+                             d->path, MAX_SHARDS);
     }
     closedir(dir);
     if (list->n) qsort(list->names, list->n, sizeof *list->names, compare_names);
@@ -209,8 +214,10 @@ static minerva_status check_index(const mn_model_dir *d, const name_list *list,
     if (status != MINERVA_OK || !index) return status;
     json_t *map = json_object_get(index, "weight_map");
     if (!json_is_object(map))
-        status = mn_fail(err, MINERVA_INVALID, "%s: model.safetensors.index.json: an object "
-                         "\"weight_map\" expected, none found", d->path);
+        status = mn_fail(err, MINERVA_INVALID,
+                         "%s: model.safetensors.index.json: an object "
+                         "\"weight_map\" expected, none found",
+                         d->path);
     json_object_foreach(map, tensor, shard) {
         if (mn_safetensors_find(d->weights, tensor)) continue;
         const char *file = json_is_string(shard) ? json_string_value(shard) : "?";
@@ -231,8 +238,10 @@ static minerva_status open_weights(mn_model_dir *d, minerva_error *err)
     minerva_status status = list_shards(d, &list, err);
     if (status != MINERVA_OK) goto done;
     if (!list.n) {
-        status = mn_fail(err, MINERVA_NOT_FOUND, "%s: weights in *.safetensors expected, none "
-                         "found", d->path);
+        status = mn_fail(err, MINERVA_NOT_FOUND,
+                         "%s: weights in *.safetensors expected, none "
+                         "found",
+                         d->path);
         goto done;
     }
     if ((status = check_siblings(d, &list, err))) goto done;
@@ -266,7 +275,8 @@ minerva_status mn_model_dir_open(mn_model_dir **out, const char *path, bool weig
     if (!d->path) status = mn_fail_memory(err, strlen(path));
     if (status == MINERVA_OK) status = load_json(d, "config.json", &d->config, err);
     if (d->config && !json_is_object(d->config))
-        status = mn_fail(err, MINERVA_INVALID, "%s: config.json: an object expected", path);
+        status =
+            mn_fail(err, MINERVA_INVALID, "%s: config.json: an object expected", path);
     if (status == MINERVA_OK && weights) status = open_weights(d, err);
     if (status != MINERVA_OK) {
         mn_model_dir_close(d);

@@ -4,8 +4,8 @@
  * The index file is optional and only checked for missing shards; all shards are read.
  *
  * (1) Shards are mapped, never copied.
- * (2) After a successful open: no duplicate tensor names (within and across shards), every
- *     range inside its shard and equal to dtype x shape, no overlaps, no holes.
+ * (2) After a successful open: no duplicate tensor names (within and across shards),
+ *     every range inside its shard and equal to dtype x shape, no overlaps, no holes.
  * (3) JSON is parsed by jansson with duplicates rejected and depth limited.
  */
 #ifndef MN_FORMAT_MODEL_DIR_H
@@ -18,8 +18,8 @@
 
 /* One or more safetensors files. */
 typedef struct mn_safetensors mn_safetensors;
-minerva_status mn_safetensors_open(mn_safetensors **out, const char *const *paths, int n_paths,
-                                   minerva_error *err);
+minerva_status mn_safetensors_open(mn_safetensors **out, const char *const *paths,
+                                   int n_paths, minerva_error *err);
 /* The same over one file's bytes, which the caller keeps until the close. */
 minerva_status mn_safetensors_open_memory(mn_safetensors **out, const void *data,
                                           size_t size_bytes, minerva_error *err);
@@ -35,10 +35,11 @@ minerva_status mn_model_dir_open(mn_model_dir **out, const char *path, bool weig
                                  minerva_error *err);
 void mn_model_dir_close(mn_model_dir *d);
 const char *mn_model_dir_path(const mn_model_dir *d);
-const json_t *mn_model_dir_config(const mn_model_dir *d);       /* object; NULL if absent */
+const json_t *mn_model_dir_config(const mn_model_dir *d);   /* object; NULL if absent */
 /* tokenizer_config.json, generation_config.json, adapter_config.json ...; parsed on first
  * use; NULL if absent (no error) or broken (error). */
-const json_t *mn_model_dir_json(mn_model_dir *d, const char *file_name, minerva_error *err);
+const json_t *mn_model_dir_json(mn_model_dir *d, const char *file_name,
+                                minerva_error *err);
 /* Text of a file in the directory, malloc()ed; NOT_FOUND if absent. */
 minerva_status mn_model_dir_text(const mn_model_dir *d, const char *file_name,
                                  size_t limit_bytes, char **out, size_t *len,

@@ -21,8 +21,8 @@ minerva_status mn_out_file_open(mn_out_file *o, const char *path, minerva_error 
     memcpy(o->part + n, ".part", 6);
     o->f = fopen(o->part, "wbe");
     if (!o->f) {
-        minerva_status status = mn_fail(err, MINERVA_IO, "%s: cannot be written: %s", o->part,
-                                        strerror(errno));
+        minerva_status status = mn_fail(err, MINERVA_IO, "%s: cannot be written: %s",
+                                        o->part, strerror(errno));
         mn_out_file_clear(o);
         return status;
     }

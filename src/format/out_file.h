@@ -17,7 +17,7 @@ typedef struct {
 /* An existing file of that name stays until finish replaces it. */
 minerva_status mn_out_file_open(mn_out_file *o, const char *path, minerva_error *err);
 void mn_out_file_write(mn_out_file *o, const void *bytes, size_t n);
-void mn_out_file_pad(mn_out_file *o, uint64_t alignment);      /* zeros up to a multiple */
+void mn_out_file_pad(mn_out_file *o, uint64_t alignment);   /* zeros up to a multiple */
 minerva_status mn_out_file_finish(mn_out_file *o, minerva_error *err);
 /* Nothing if finished; else the part is removed. */
 void mn_out_file_clear(mn_out_file *o);

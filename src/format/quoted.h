@@ -36,6 +36,9 @@ static inline mn_quoted mn_quoted_bytes(const char *s, size_t len)
     return q;
 }
 
-static inline mn_quoted mn_quoted_name(const char *s) { return mn_quoted_bytes(s, strlen(s)); }
+static inline mn_quoted mn_quoted_name(const char *s)
+{
+    return mn_quoted_bytes(s, strlen(s));
+}
 
 #endif

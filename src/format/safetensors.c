@@ -49,7 +49,7 @@ static const struct {
     { "U64", MN_STORED_U64, 0 },            { "I64", MN_STORED_I64, 0 },
     { "F64", MN_STORED_F64, 0 },            { "BOOL", MN_STORED_BOOL, 0 },
     { "F8_E5M2", MN_STORED_F8_E5M2, 0 },
-    { "F8_E8M0", MN_STORED_U8, 0 },         /* exponents; as bytes, the way MLX stores them */
+    { "F8_E8M0", MN_STORED_U8, 0 },         /* exponents as bytes, as MLX stores them */
 };
 
 static bool find_dtype(const char *name, mn_tensor_ref *t)
@@ -79,10 +79,11 @@ static minerva_status read_shape(const context *c, const char *name, const json_
                      : mn_stored_kind_bytes(t->kind);
     size_t n_dims = json_array_size(shape);
     if (!json_is_array(shape) || n_dims > MN_MAX_DIMS)
-        return mn_fail(c->err, MINERVA_INVALID,
-                       "%s: tensor %s: a shape of at most %d dimensions expected, %s found",
-                       c->path, mn_quoted_name(name).text, MN_MAX_DIMS,
-                       json_is_array(shape) ? "more" : "something else");
+        return mn_fail(
+            c->err, MINERVA_INVALID,
+            "%s: tensor %s: a shape of at most %d dimensions expected, %s found", c->path,
+            mn_quoted_name(name).text, MN_MAX_DIMS,
+            json_is_array(shape) ? "more" : "something else");
     t->n_dims = (int)n_dims;
     for (size_t i = 0; i < n_dims; i++) {
         const json_t *dim = json_array_get(shape, i);
@@ -107,12 +108,15 @@ static minerva_status read_entry(const context *c, const char *name, const json_
     const json_t *offsets = json_object_get(entry, "data_offsets");
     mn_quoted quoted = mn_quoted_name(name);
     if (!json_is_string(dtype) || json_array_size(offsets) != 2)
-        return mn_fail(c->err, MINERVA_INVALID,
-                       "%s: tensor %s: {dtype, shape, data_offsets: [begin, end]} expected, "
-                       "something else found", c->path, quoted.text);
+        return mn_fail(
+            c->err, MINERVA_INVALID,
+            "%s: tensor %s: {dtype, shape, data_offsets: [begin, end]} expected, "
+            "something else found",
+            c->path, quoted.text);
     if (!find_dtype(json_string_value(dtype), t))
-        return mn_fail(c->err, MINERVA_UNSUPPORTED, "%s: tensor %s: dtype %s is not supported",
-                       c->path, quoted.text, mn_quoted_name(json_string_value(dtype)).text);
+        return mn_fail(c->err, MINERVA_UNSUPPORTED,
+                       "%s: tensor %s: dtype %s is not supported", c->path, quoted.text,
+                       mn_quoted_name(json_string_value(dtype)).text);
     minerva_status status = read_shape(c, name, json_object_get(entry, "shape"), t);
     if (status != MINERVA_OK) return status;
     const json_t *from = json_array_get(offsets, 0), *to = json_array_get(offsets, 1);
@@ -124,13 +128,15 @@ static minerva_status read_entry(const context *c, const char *name, const json_
                        c->path, quoted.text);
     if ((uint64_t)end > c->data_size)
         return mn_fail(c->err, MINERVA_INVALID,
-                       "%s: tensor %s: data to offset %" PRId64 " expected, but the file has "
-                       "only %" PRIu64 " bytes of data (is the download complete?)", c->path,
-                       quoted.text, end, c->data_size);
+                       "%s: tensor %s: data to offset %" PRId64
+                       " expected, but the file has "
+                       "only %" PRIu64 " bytes of data (is the download complete?)",
+                       c->path, quoted.text, end, c->data_size);
     if ((uint64_t)(end - first) != t->size_bytes)
-        return mn_fail(c->err, MINERVA_INVALID,
-                       "%s: tensor %s: its dtype and shape need %zu bytes, data_offsets give %"
-                       PRId64, c->path, quoted.text, t->size_bytes, end - first);
+        return mn_fail(
+            c->err, MINERVA_INVALID,
+            "%s: tensor %s: dtype and shape need %zu bytes, data_offsets give %" PRId64,
+            c->path, quoted.text, t->size_bytes, end - first);
     *begin = (uint64_t)first;
     return MINERVA_OK;
 }
@@ -154,15 +160,16 @@ static minerva_status check_places(const context *c, mn_tensor_ref *tensors, int
         uint64_t begin = (uint64_t)(tensors[i].data - data);
         if (begin != at)
             return mn_fail(c->err, MINERVA_INVALID,
-                           "%s: tensor %s: its data are expected at %" PRIu64 ", where the "
-                           "tensor before it ends, but lie at %" PRIu64, c->path,
-                           mn_quoted_name(tensors[i].name).text, at, begin);
+                           "%s: tensor %s: its data are expected at %" PRIu64
+                           ", where the "
+                           "tensor before it ends, but lie at %" PRIu64,
+                           c->path, mn_quoted_name(tensors[i].name).text, at, begin);
         at += tensors[i].size_bytes;
     }
     if (at != c->data_size)
         return mn_fail(c->err, MINERVA_INVALID,
-                       "%s: %" PRIu64 " bytes of data expected, %" PRIu64 " found", c->path, at,
-                       c->data_size);
+                       "%s: %" PRIu64 " bytes of data expected, %" PRIu64 " found",
+                       c->path, at, c->data_size);
     return MINERVA_OK;
 }
 
@@ -173,8 +180,8 @@ static minerva_status check_metadata(const context *c, const json_t *metadata)
     bool good = json_is_object(metadata);
     json_object_foreach((json_t *)metadata, key, value) good &= json_is_string(value);
     if (good) return MINERVA_OK;
-    return mn_fail(c->err, MINERVA_INVALID, "%s: __metadata__: an object of strings expected",
-                   c->path);
+    return mn_fail(c->err, MINERVA_INVALID,
+                   "%s: __metadata__: an object of strings expected", c->path);
 }
 
 static bool reserve(mn_safetensors *s, size_t extra)
@@ -189,8 +196,8 @@ static bool reserve(mn_safetensors *s, size_t extra)
     return true;
 }
 
-static minerva_status add_entries(mn_safetensors *s, const context *c, const json_t *header,
-                                  const uint8_t *data)
+static minerva_status add_entries(mn_safetensors *s, const context *c,
+                                  const json_t *header, const uint8_t *data)
 {
     const char *name;
     json_t *entry;
@@ -208,8 +215,8 @@ static minerva_status add_entries(mn_safetensors *s, const context *c, const jso
         size_t len = strlen(name);
         if (len == 0 || len > MAX_NAME)
             return mn_fail(c->err, MINERVA_INVALID,
-                           "%s: a tensor's name of 1 to %d bytes expected, %zu found", c->path,
-                           MAX_NAME, len);
+                           "%s: a tensor's name of 1 to %d bytes expected, %zu found",
+                           c->path, MAX_NAME, len);
         if ((status = read_entry(c, name, entry, &t, &begin))) return status;
         t.name = mn_arena_strndup(&s->arena, name, len);
         t.name_len = (uint32_t)len;
@@ -226,18 +233,23 @@ static minerva_status read_header(const mn_mapfile *f, const char *path, json_t 
     static const char lfs[] = "version https://git-lfs";
     uint64_t n = f->size_bytes >= 8 ? mn_load_u64(f->data) : 0;
     if (f->size_bytes >= sizeof lfs && !memcmp(f->data, lfs, sizeof lfs - 1))
-        return mn_fail_at(err, MINERVA_INVALID, 0,
-                          "%s: a safetensors file expected, a Git LFS pointer to one found "
-                          "(git lfs pull)", path);
+        return mn_fail_at(
+            err, MINERVA_INVALID, 0,
+            "%s: a safetensors file expected, a Git LFS pointer to one found "
+            "(git lfs pull)",
+            path);
     if (f->size_bytes < 8 || n > MAX_HEADER_BYTES || n < 2 || n > f->size_bytes - 8)
-        return mn_fail_at(err, MINERVA_INVALID, 0,
-                          "%s: a safetensors header inside the file of %zu bytes and at most "
-                          "%d long expected, one of %" PRIu64 " bytes found", path,
-                          f->size_bytes, MAX_HEADER_BYTES, n);
+        return mn_fail_at(
+            err, MINERVA_INVALID, 0,
+            "%s: a safetensors header inside the file of %zu bytes and at most "
+            "%d long expected, one of %" PRIu64 " bytes found",
+            path, f->size_bytes, MAX_HEADER_BYTES, n);
     if (f->data[8] != '{')
-        return mn_fail_at(err, MINERVA_INVALID, 8,
-                          "%s: a safetensors header that begins with '{' expected, byte %02x "
-                          "found", path, f->data[8]);
+        return mn_fail_at(
+            err, MINERVA_INVALID, 8,
+            "%s: a safetensors header that begins with '{' expected, byte %02x "
+            "found",
+            path, f->data[8]);
     char *text = malloc(n);
     if (!text) return mn_fail_memory(err, n);
     memcpy(text, f->data + 8, n);
@@ -273,15 +285,17 @@ static minerva_status map_names(mn_safetensors *s, minerva_error *err)
         if (!mn_map_put(&s->names, t->name, t->name_len, (uint32_t)i, &existed))
             return mn_fail_memory(err, t->name_len);
         if (existed)
-            return mn_fail(err, MINERVA_INVALID, "tensor %s is in two of the model's files",
+            return mn_fail(err, MINERVA_INVALID,
+                           "tensor %s is in two of the model's files",
                            mn_quoted_name(t->name).text);
     }
     return MINERVA_OK;
 }
 
 /* The files at `paths`, or the one in `memory`. */
-static minerva_status open_files(mn_safetensors **out, const char *const *paths, int n_paths,
-                                 const mn_mapfile *memory, minerva_error *err)
+static minerva_status open_files(mn_safetensors **out, const char *const *paths,
+                                 int n_paths, const mn_mapfile *memory,
+                                 minerva_error *err)
 {
     mn_safetensors *s = calloc(1, sizeof *s);
     *out = NULL;
@@ -307,8 +321,8 @@ static minerva_status open_files(mn_safetensors **out, const char *const *paths,
     return MINERVA_OK;
 }
 
-minerva_status mn_safetensors_open(mn_safetensors **out, const char *const *paths, int n_paths,
-                                   minerva_error *err)
+minerva_status mn_safetensors_open(mn_safetensors **out, const char *const *paths,
+                                   int n_paths, minerva_error *err)
 {
     return open_files(out, paths, n_paths, NULL, err);
 }

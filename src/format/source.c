@@ -1,9 +1,9 @@
 /* What lies at a path: finding the model, or saying what was found instead.
  *
- * A file is judged by its first bytes, not by its name (Ollama's blobs have no ending).  A
- * directory is a model if it holds config.json or tokenizer files, otherwise the one model
- * in it is taken, looking MAX_DEPTH levels down through directories that hold nothing else
- * (a hub cache keeps models in models--A--B/snapshots/REVISION).
+ * A file is judged by its first bytes, not by its name (Ollama's blobs have no ending).
+ * A directory is a model if it holds config.json or tokenizer files, otherwise the one
+ * model in it is taken, looking MAX_DEPTH levels down through directories that hold
+ * nothing else (a hub cache keeps models in models--A--B/snapshots/REVISION).
  */
 #include "format/source.h"
 #include "base/mapfile.h"
@@ -65,10 +65,12 @@ static const char *describe_file(const char *path, const mn_mapfile *f)
     if (starts_with(f, "lmgg") || starts_with(f, "fmgg") || starts_with(f, "tjgg")
         || starts_with(f, "algg"))
         return "a ggml file from before GGUF (August 2023)";
-    if (contains(f, "<!DOCTYPE html") || contains(f, "<!doctype html") || contains(f, "<html"))
+    if (contains(f, "<!DOCTYPE html") || contains(f, "<!doctype html")
+        || contains(f, "<html"))
         return "a web page (a download that went wrong?)";
     if (contains(f, "application/vnd.ollama.image.model"))
-        return "an Ollama manifest: the model itself is the file blobs/sha256-... that it names";
+        return "an Ollama manifest: the model itself is the file blobs/sha256-... that "
+               "it names";
     if (f->size_bytes > 9 && f->data[8] == '{' && ends_with(path, ".safetensors"))
         return "one safetensors file: give the directory with its config.json";
     if (ends_with(path, ".json")) return "a JSON file: give the directory it is in";
@@ -125,7 +127,8 @@ static void take_stock(inventory *in, const char *dir, const struct dirent *e)
     if (name[0] == '.' || n < 0 || (size_t)n >= sizeof path || stat(path, &st)) return;
     if (S_ISDIR(st.st_mode)) {
         if (!strcmp(name, "manifests")) in->ollama = true;
-        if (strcmp(name, "blobs") && strcmp(name, "refs")) note(&in->n_dirs, in->dir, name);
+        if (strcmp(name, "blobs") && strcmp(name, "refs"))
+            note(&in->n_dirs, in->dir, name);
         return;
     }
     if (!strcmp(name, "config.json")) in->config = true;
@@ -151,34 +154,45 @@ static minerva_status look_into(inventory *in, const char *path, minerva_error *
     return MINERVA_OK;
 }
 
-static minerva_status refuse_dir(const char *path, const inventory *in, minerva_error *err)
+static minerva_status refuse_dir(const char *path, const inventory *in,
+                                 minerva_error *err)
 {
     static const char expected[] = "one .gguf model or a model directory expected";
     if (in->n_unfinished)
-        return mn_fail(err, MINERVA_UNSUPPORTED, "%s: %s, an unfinished download found (%s)",
-                       path, expected, mn_quoted_name(in->unfinished).text);
-    if (in->n_pickles)
         return mn_fail(err, MINERVA_UNSUPPORTED,
-                       "%s: %s, weights as a PyTorch pickle found (%s), which can run code "
-                       "when they are read", path, expected, mn_quoted_name(in->pickle).text);
+                       "%s: %s, an unfinished download found (%s)", path, expected,
+                       mn_quoted_name(in->unfinished).text);
+    if (in->n_pickles)
+        return mn_fail(
+            err, MINERVA_UNSUPPORTED,
+            "%s: %s, weights as a PyTorch pickle found (%s), which can run code "
+            "when they are read",
+            path, expected, mn_quoted_name(in->pickle).text);
     if (in->n_gguf > 1)
-        return mn_fail(err, MINERVA_UNSUPPORTED, "%s: %s, %d .gguf models found: name one of "
-                       "them (for instance %s)", path, expected, in->n_gguf,
-                       mn_quoted_name(in->gguf).text);
+        return mn_fail(err, MINERVA_UNSUPPORTED,
+                       "%s: %s, %d .gguf models found: name one of "
+                       "them (for instance %s)",
+                       path, expected, in->n_gguf, mn_quoted_name(in->gguf).text);
     if (in->ollama)
-        return mn_fail(err, MINERVA_UNSUPPORTED, "%s: %s, an Ollama store found: its models "
-                       "are the large files in blobs/", path, expected);
-    if (in->config || in->tokenizer)
-        return mn_fail(err, MINERVA_NOT_FOUND, "%s: %s, but there are no weights beside its "
-                       "%s", path, expected, in->config ? "config.json" : "tokenizer");
-    if (in->safetensors)
-        return mn_fail(err, MINERVA_NOT_FOUND, "%s: %s, safetensors without config.json found",
+        return mn_fail(err, MINERVA_UNSUPPORTED,
+                       "%s: %s, an Ollama store found: its models "
+                       "are the large files in blobs/",
                        path, expected);
+    if (in->config || in->tokenizer)
+        return mn_fail(err, MINERVA_NOT_FOUND,
+                       "%s: %s, but there are no weights beside its "
+                       "%s",
+                       path, expected, in->config ? "config.json" : "tokenizer");
+    if (in->safetensors)
+        return mn_fail(err, MINERVA_NOT_FOUND,
+                       "%s: %s, safetensors without config.json found", path, expected);
     if (in->n_dirs > 1)
-        return mn_fail(err, MINERVA_UNSUPPORTED, "%s: %s, %d directories found: name one of "
-                       "them (for instance %s)", path, expected, in->n_dirs,
-                       mn_quoted_name(in->dir).text);
-    return mn_fail(err, MINERVA_NOT_FOUND, "%s: %s, nothing of that kind found", path, expected);
+        return mn_fail(err, MINERVA_UNSUPPORTED,
+                       "%s: %s, %d directories found: name one of "
+                       "them (for instance %s)",
+                       path, expected, in->n_dirs, mn_quoted_name(in->dir).text);
+    return mn_fail(err, MINERVA_NOT_FOUND, "%s: %s, nothing of that kind found", path,
+                   expected);
 }
 
 static minerva_status open_dir(mn_model_source *s, const char *path, bool weights,
@@ -204,7 +218,8 @@ static minerva_status find_model(mn_model_source *s, char *path, bool metadata_o
         int n_gguf = in.n_gguf ? in.n_gguf : in.n_projectors;
         const char *next = in.n_gguf ? in.gguf : in.projector;
         if (n_gguf != 1) {
-            if (described && metadata_only && !n_gguf) return open_dir(s, path, false, err);
+            if (described && metadata_only && !n_gguf)
+                return open_dir(s, path, false, err);
             if (n_gguf || in.config || in.n_dirs != 1 || in.ollama || depth == MAX_DEPTH)
                 return refuse_dir(path, &in, err);
             next = in.dir;
@@ -225,11 +240,11 @@ minerva_status mn_source_open(mn_model_source **out, const char *path,
     size_t len = strlen(path);
     *out = NULL;
     if (len == 0 || len >= sizeof found)
-        return mn_fail(err, MINERVA_INVALID, "the path of a model expected, %zu bytes found",
-                       len);
+        return mn_fail(err, MINERVA_INVALID,
+                       "the path of a model expected, %zu bytes found", len);
     if (stat(path, &st))
-        return mn_fail(err, errno == ENOENT ? MINERVA_NOT_FOUND : MINERVA_IO, "%s: %s", path,
-                       strerror(errno));
+        return mn_fail(err, errno == ENOENT ? MINERVA_NOT_FOUND : MINERVA_IO, "%s: %s",
+                       path, strerror(errno));
     memcpy(found, path, len + 1);
     while (len > 1 && found[len - 1] == '/') found[--len] = 0;
     mn_model_source *s = calloc(1, sizeof *s);
@@ -237,9 +252,9 @@ minerva_status mn_source_open(mn_model_source **out, const char *path,
     minerva_status status = S_ISDIR(st.st_mode) ? find_model(s, found, metadata_only, err)
                                                 : open_file(s, found, err);
     if (status == MINERVA_OK && s->gguf && !metadata_only && !mn_gguf_n_tensors(s->gguf))
-        status = mn_fail(err, MINERVA_UNSUPPORTED,
-                         "%s: a model with weights expected, a vocabulary without any found",
-                         found);
+        status = mn_fail(
+            err, MINERVA_UNSUPPORTED,
+            "%s: a model with weights expected, a vocabulary without any found", found);
     if (status == MINERVA_OK && !(s->path = strdup(found)))
         status = mn_fail_memory(err, len);
     if (status != MINERVA_OK) {

@@ -16,13 +16,14 @@ typedef struct mn_model_source {
 } mn_model_source;
 
 typedef struct {
-    bool metadata_only;         /* accept files without weights (vocabularies, tokenizers) */
+    bool metadata_only;         /* files without weights will do (vocabularies) */
 } mn_source_options;
 
 /* `path`: a .gguf file (any part of a split one), a directory with config.json or
  * tokenizer files, a directory that holds exactly one such thing (one .gguf model, or one
  * model directory).  Otherwise a refusal that says what was found: a pickle (.bin, .pt),
- * an Ollama manifest, a Git LFS pointer, several models, an unfinished download, nothing. */
+ * an Ollama manifest, a Git LFS pointer, several models, an unfinished download,
+ * nothing. */
 minerva_status mn_source_open(mn_model_source **out, const char *path,
                               const mn_source_options *options, minerva_error *err);
 void mn_source_close(mn_model_source *s);

@@ -80,7 +80,8 @@ static bool put_key(mn_tensor_writer *w, const char *key, mn_gguf_type type)
     return true;
 }
 
-void mn_tensor_writer_put_bytes(mn_tensor_writer *w, const char *key, mn_gguf_string value)
+void mn_tensor_writer_put_bytes(mn_tensor_writer *w, const char *key,
+                                mn_gguf_string value)
 {
     if (w->format == MN_WRITE_SAFETENSORS) {
         if (w->n_kv++) mn_buffer_append_byte(&w->head, ',');
@@ -119,7 +120,8 @@ void mn_tensor_writer_put_bool(mn_tensor_writer *w, const char *key, bool value)
     if (put_key(w, key, MN_GGUF_BOOL)) put_le(&w->head, value, 1);
 }
 
-static bool put_array(mn_tensor_writer *w, const char *key, mn_gguf_type item_type, int64_t n)
+static bool put_array(mn_tensor_writer *w, const char *key, mn_gguf_type item_type,
+                      int64_t n)
 {
     if (!put_key(w, key, MN_GGUF_ARRAY)) return false;
     put_le(&w->head, item_type, 4);
@@ -134,8 +136,8 @@ void mn_tensor_writer_put_strings(mn_tensor_writer *w, const char *key,
     for (int64_t i = 0; i < n; i++) put_text(&w->head, values[i].data, values[i].len);
 }
 
-void mn_tensor_writer_put_i32s(mn_tensor_writer *w, const char *key, const int32_t *values,
-                               int64_t n)
+void mn_tensor_writer_put_i32s(mn_tensor_writer *w, const char *key,
+                               const int32_t *values, int64_t n)
 {
     if (!put_array(w, key, MN_GGUF_I32, n)) return;
     for (int64_t i = 0; i < n; i++) put_le(&w->head, (uint32_t)values[i], 4);
@@ -157,7 +159,8 @@ void mn_tensor_writer_put_kv(mn_tensor_writer *w, const mn_gguf_kv *kv)
         return;
     }
     bool array = kv->type == MN_GGUF_ARRAY;
-    if (array ? !put_array(w, key, kv->item_type, (int64_t)kv->n) : !put_key(w, key, kv->type))
+    if (array ? !put_array(w, key, kv->item_type, (int64_t)kv->n)
+              : !put_key(w, key, kv->type))
         return;
     mn_gguf_type type = array ? kv->item_type : kv->type;
     size_t size = kv->n * bytes[type];
@@ -175,7 +178,8 @@ void mn_tensor_writer_put_kv(mn_tensor_writer *w, const mn_gguf_kv *kv)
 
 static const char *safetensors_dtype(const mn_tensor_ref *t)
 {
-    bool plain = t->kind != MN_STORED_WEIGHT || t->wtype <= MN_BF16 || t->wtype == MN_F8_E4M3;
+    bool plain =
+        t->kind != MN_STORED_WEIGHT || t->wtype <= MN_BF16 || t->wtype == MN_F8_E4M3;
     return plain ? mn_tensor_ref_type_name(t) : NULL;
 }
 
@@ -187,20 +191,23 @@ static bool check_tensor(mn_tensor_writer *w, mn_tensor_ref *t)
     bool gguf = w->format == MN_WRITE_GGUF;
     bool known = gguf ? mn_ggml_type_number_of(t) >= 0 : safetensors_dtype(t) != NULL;
     if (!known || t->n_dims > (gguf ? GGUF_DIMS : MN_MAX_DIMS)) {
-        mn_fail(&w->error, MINERVA_UNSUPPORTED, "tensor %s: %s has no %s of %d dimensions",
-                name.text, gguf ? "GGUF" : "safetensors", type, t->n_dims);
+        mn_fail(&w->error, MINERVA_UNSUPPORTED,
+                "tensor %s: %s has no %s of %d dimensions", name.text,
+                gguf ? "GGUF" : "safetensors", type, t->n_dims);
         return false;
     }
     int64_t cols = t->n_dims ? t->dims[t->n_dims - 1] : 1;
-    size_t size = t->kind == MN_STORED_WEIGHT ? mn_wtype_row_bytes(t->wtype, 0, cols)
-                                              : mn_stored_kind_bytes(t->kind) * (size_t)cols;
+    size_t size = t->kind == MN_STORED_WEIGHT
+                      ? mn_wtype_row_bytes(t->wtype, 0, cols)
+                      : mn_stored_kind_bytes(t->kind) * (size_t)cols;
     bool fits = size > 0 && cols <= INT64_MAX / 64;
     for (int i = 0; i < t->n_dims - 1 && fits; i++)
         fits = t->dims[i] > 0 && !__builtin_mul_overflow(size, (size_t)t->dims[i], &size)
                && size < INT64_MAX;
     if (!fits)
-        mn_fail(&w->error, MINERVA_INVALID, "tensor %s: rows of %" PRId64 " do not go with %s",
-                name.text, cols, type);
+        mn_fail(&w->error, MINERVA_INVALID,
+                "tensor %s: rows of %" PRId64 " do not go with %s", name.text, cols,
+                type);
     t->size_bytes = size;
     return fits;
 }
@@ -231,13 +238,17 @@ void mn_tensor_writer_declare(mn_tensor_writer *w, const char *name, mn_stored_k
                 mn_quoted_name(name).text);
         return;
     }
-    if (n_dims > 0 && n_dims <= MN_MAX_DIMS) memcpy(t.dims, dims, (size_t)n_dims * sizeof *dims);
+    if (n_dims > 0 && n_dims <= MN_MAX_DIMS)
+        memcpy(t.dims, dims, (size_t)n_dims * sizeof *dims);
     if (check_tensor(w, &t)) w->tensors[w->n_tensors++] = t;
 }
 
 /* ---- the file --------------------------------------------------------------------- */
 
-static uint64_t padded(uint64_t n) { return (n + ALIGNMENT - 1) & ~(uint64_t)(ALIGNMENT - 1); }
+static uint64_t padded(uint64_t n)
+{
+    return (n + ALIGNMENT - 1) & ~(uint64_t)(ALIGNMENT - 1);
+}
 
 static void gguf_header(const mn_tensor_writer *w, mn_buffer *b)
 {
@@ -282,14 +293,16 @@ static void safetensors_header(const mn_tensor_writer *w, mn_buffer *b)
     }
     mn_buffer_append_byte(b, '}');
     while (b->len % SAFETENSORS_ALIGNMENT) mn_buffer_append_byte(b, ' ');
-    for (int i = 0; i < 8 && !b->failed; i++) b->data[i] = (char)((uint64_t)(b->len - 8) >> 8 * i);
+    for (int i = 0; i < 8 && !b->failed; i++)
+        b->data[i] = (char)((uint64_t)(b->len - 8) >> 8 * i);
 }
 
 minerva_status mn_tensor_writer_begin(mn_tensor_writer *w, const char *path,
                                       minerva_error *err)
 {
     mn_buffer b = { 0 };
-    if (w->error.code) return mn_fail(err, w->error.code, "%s: %s", path, w->error.message);
+    if (w->error.code)
+        return mn_fail(err, w->error.code, "%s: %s", path, w->error.message);
     if (w->format == MN_WRITE_GGUF) gguf_header(w, &b);
     else safetensors_header(w, &b);
     minerva_status status = MINERVA_OK;
@@ -310,7 +323,8 @@ void mn_tensor_writer_append(mn_tensor_writer *w, const void *bytes, size_t n)
     const char *p = bytes;
     while (n) {
         if (w->current == w->n_tensors) {
-            mn_fail(&w->error, MINERVA_INVALID, "%zu bytes more than the tensors need", n);
+            mn_fail(&w->error, MINERVA_INVALID, "%zu bytes more than the tensors need",
+                    n);
             return;
         }
         size_t step = n < w->left ? n : (size_t)w->left;
@@ -329,7 +343,8 @@ minerva_status mn_tensor_writer_finish(mn_tensor_writer *w, minerva_error *err)
     if (w->error.code)
         return mn_fail(err, w->error.code, "%s: %s", w->file.path, w->error.message);
     if (w->current < w->n_tensors)
-        return mn_fail(err, MINERVA_INVALID, "%s: tensor %s: %" PRIu64 " bytes more expected",
-                       w->file.path, mn_quoted_name(w->tensors[w->current].name).text, w->left);
+        return mn_fail(err, MINERVA_INVALID,
+                       "%s: tensor %s: %" PRIu64 " bytes more expected", w->file.path,
+                       mn_quoted_name(w->tensors[w->current].name).text, w->left);
     return mn_out_file_finish(&w->file, err);
 }

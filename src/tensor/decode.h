@@ -11,7 +11,8 @@ mn_decode_block mn_decode_q4_0, mn_decode_q4_1, mn_decode_q5_0, mn_decode_q5_1,
     mn_decode_q8_0, mn_decode_q2_k, mn_decode_q3_k, mn_decode_q4_k, mn_decode_q5_k,
     mn_decode_q6_k, mn_decode_tq1_0, mn_decode_tq2_0, mn_decode_mxfp4;
 mn_decode_block mn_decode_iq1_s, mn_decode_iq1_m, mn_decode_iq2_xxs, mn_decode_iq2_xs,
-    mn_decode_iq2_s, mn_decode_iq3_xxs, mn_decode_iq3_s, mn_decode_iq4_nl, mn_decode_iq4_xs;
+    mn_decode_iq2_s, mn_decode_iq3_xxs, mn_decode_iq3_s, mn_decode_iq4_nl,
+    mn_decode_iq4_xs;
 
 /* Formats with planes.  codes: the row's; scales, biases: the row's; col, n: multiples of
  * the group (of nothing for F8_E4M3). */

@@ -1,9 +1,9 @@
 /* Scalar decoders of GGUF blocks: the plain types, the K types, ternary and MXFP4.
  *
- * These are the definition that every faster kernel is tested against, so each follows the
- * layout in quant.h literally, one product order for all builds:  y = (d * scale) * q - m.
- * The results equal those of ggml's own dequantizers bit for bit (for MXFP4 with the one
- * exception that the E8M0 byte 255 is NaN here, as in the OCP specification). */
+ * These are the definition that every faster kernel is tested against, so each follows
+ * the layout in quant.h literally, one product order for all builds:  y = (d * scale) * q
+ * - m. The results equal those of ggml's own dequantizers bit for bit (for MXFP4 with the
+ * one exception that the E8M0 byte 255 is NaN here, as in the OCP specification). */
 #include "tensor/decode.h"
 #include "tensor/quant.h"
 
@@ -83,7 +83,8 @@ void mn_decode_q2_k(const uint8_t *block, float *out)
     for (int sub = 0; sub < 16; sub++) {
         const uint8_t *q = b->qs + sub / 8 * 32 + sub % 2 * 16;
         int shift = sub % 8 / 2 * 2;
-        float scale = d * (float)(b->scales[sub] & 15), min = dmin * (float)(b->scales[sub] >> 4);
+        float scale = d * (float)(b->scales[sub] & 15),
+              min = dmin * (float)(b->scales[sub] >> 4);
         for (int l = 0; l < 16; l++) *out++ = scale * (float)(q[l] >> shift & 3) - min;
     }
 }

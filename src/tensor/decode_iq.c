@@ -24,8 +24,8 @@ void mn_decode_iq2_xxs(const uint8_t *block, float *out)
         uint32_t signs_scale = mn_load_u32(indexes + 4);
         float scale = d * (0.5f + (float)(signs_scale >> 28)) * 0.25f;
         for (int l = 0; l < 4; l++, out += 8)
-            spread(mn_iq2_xxs_grid[indexes[l]], mn_iq_signs(signs_scale >> 7 * l), 8, scale,
-                   out);
+            spread(mn_iq2_xxs_grid[indexes[l]], mn_iq_signs(signs_scale >> 7 * l), 8,
+                   scale, out);
     }
 }
 
@@ -73,8 +73,8 @@ void mn_decode_iq3_s(const uint8_t *block, float *out)
     for (int i = 0; i < 64; i++, out += 4) {
         int index = b->qs[i] | (b->qh[i / 8] >> i % 8 & 1) << 8;
         int s = b->scales[i / 16] >> i / 8 % 2 * 4 & 15;
-        spread(mn_iq3_s_grid[index], b->signs[i / 2] >> i % 2 * 4, 4, d * (float)(1 + 2 * s),
-               out);
+        spread(mn_iq3_s_grid[index], b->signs[i / 2] >> i % 2 * 4, 4,
+               d * (float)(1 + 2 * s), out);
     }
 }
 
@@ -109,7 +109,8 @@ void mn_decode_iq1_m(const uint8_t *block, float *out)
     for (int i = 0; i < 32; i++, out += 8) {
         int high = b->qh[i / 2] >> i % 2 * 4 & 15;
         int scale = s[i / 8] >> i % 8 / 2 * 3 & 7;
-        spread_shifted(b->qs[i] | (high & 7) << 8, high >> 3, d * (float)(2 * scale + 1), out);
+        spread_shifted(b->qs[i] | (high & 7) << 8, high >> 3, d * (float)(2 * scale + 1),
+                       out);
     }
 }
 

@@ -60,7 +60,8 @@ void mn_decode_mlx(const mn_weight *w, const uint8_t *codes, const uint8_t *scal
             break;
         default: {
             float scale = mn_e8m0_to_f32(scales[g]);
-            for (int i = 0; i < group; i++) out[i] = mn_e4m3_to_f32(codes[at + i]) * scale;
+            for (int i = 0; i < group; i++)
+                out[i] = mn_e4m3_to_f32(codes[at + i]) * scale;
         }
         }
     }

@@ -8,7 +8,8 @@ typedef void mn_encode_block(const float *x, uint8_t *block);
 
 mn_encode_block mn_encode_q4_k, mn_encode_q5_k, mn_encode_q6_k, mn_encode_iq4_nl;
 
-/* Nearest integer, ties to even, kept in [low, high]; NaN gives low.  |v| < 2^22 inside. */
+/* Nearest integer, ties to even, kept in [low, high]; NaN gives low.  |v| < 2^22 inside.
+ * */
 static inline int mn_round_clamped(float v, int low, int high)
 {
     if (!(v > (float)low)) return low;

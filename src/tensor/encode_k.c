@@ -1,12 +1,12 @@
 /* Quantisers with a search: Q4_K, Q5_K, Q6_K, IQ4_NL.
  *
- * Each sub-block is fitted by weighted least squares.  For fixed codes q the best scale (and
- * offset) has a closed form; for a fixed scale the best codes are the nearest ones.  So from
- * a handful of starting scales around "the extreme value gets the extreme code" the two are
- * alternated, and the best of all wins.  Larger weights count more (they carry more of the
- * output): weight rms + |x| for the types with an offset, x^2 for those without.
- * Then the sub-blocks' scales are themselves rounded to 6 (or 8) bits of a shared scale, and
- * the codes are chosen once more for what will be decoded.
+ * Each sub-block is fitted by weighted least squares.  For fixed codes q the best scale
+ * (and offset) has a closed form; for a fixed scale the best codes are the nearest ones.
+ * So from a handful of starting scales around "the extreme value gets the extreme code"
+ * the two are alternated, and the best of all wins.  Larger weights count more (they
+ * carry more of the output): weight rms + |x| for the types with an offset, x^2 for those
+ * without. Then the sub-blocks' scales are themselves rounded to 6 (or 8) bits of a
+ * shared scale, and the codes are chosen once more for what will be decoded.
  */
 #include "tensor/encode.h"
 #include "tensor/iq_grids.h"
@@ -102,7 +102,8 @@ static affine improve_affine(const affine_job *job, int n_max, affine a)
 
 static float affine_error(const affine_job *job, int n_max, affine a)
 {
-    v4 inverse = splat(a.scale > 0 ? 1 / a.scale : 0), min = splat(a.min), error = splat(0);
+    v4 inverse = splat(a.scale > 0 ? 1 / a.scale : 0), min = splat(a.min),
+       error = splat(0);
     for (int i = 0; i < N_VECTORS; i++) {
         v4 q = round_clamped((job->x[i] + min) * inverse, 0, (float)n_max);
         v4 e = splat(a.scale) * q - min - job->x[i];
@@ -119,7 +120,8 @@ static affine fit_affine(const float *x, int n_max)
     if (!(job.high > job.low)) return best;
     float best_error = INFINITY;
     for (int start = 0; start < N_STARTS; start++) {
-        affine a = { (job.high - job.low) / ((float)n_max - 1 + 0.2f * (float)start), -job.low };
+        affine a = { (job.high - job.low) / ((float)n_max - 1 + 0.2f * (float)start),
+                     -job.low };
         for (int round = 0; round < 2; round++) {
             a = improve_affine(&job, n_max, a);
             float error = affine_error(&job, n_max, a);
@@ -184,7 +186,8 @@ void mn_encode_q5_k(const float *x, uint8_t *block)
     for (int i = 0; i < 128; i++) {
         const uint8_t *pair = q + i / 32 * 64 + i % 32;
         b->qs[i] = (uint8_t)((pair[0] & 15) | (pair[32] & 15) << 4);
-        b->qh[i % 32] |= (uint8_t)(pair[0] >> 4 << i / 32 * 2 | pair[32] >> 4 << (i / 32 * 2 + 1));
+        b->qh[i % 32] |=
+            (uint8_t)(pair[0] >> 4 << i / 32 * 2 | pair[32] >> 4 << (i / 32 * 2 + 1));
     }
 }
 
@@ -256,7 +259,8 @@ static const int16_t level_borders[16] = { -231, -187, -148, -114, -84, -57, -32
                                            14, 38, 63, 91, 122, 158, 202, INT16_MAX };
 
 /* The level nearest to -128, -112, -96, ... */
-static const uint8_t first_level[16] = { 0, 1, 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 14, 14, 15 };
+static const uint8_t first_level[16] = { 0, 1, 1,  2,  3,  4,  5,  7,
+                                         8, 9, 11, 12, 13, 14, 14, 15 };
 
 /* Index of the level nearest to v; midpoints go up. */
 static int nearest_level(float v)

@@ -1,4 +1,5 @@
-/* Codebooks of the IQ weight types (data of the format; source: ggml, ggml-common.h, MIT).
+/* Codebooks of the IQ weight types (data of the format; source: ggml, ggml-common.h,
+ * MIT).
  *
  * An entry packs the magnitudes of 8 (or 4) neighbouring weights, the first in the lowest
  * byte.  The bytes of mn_iq1_grid are signed: -1, 0, 1.  iq_grids.c lists the entries as

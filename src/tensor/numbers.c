@@ -22,7 +22,8 @@ static uint32_t bits_of(float f)
 
 float mn_f16_to_f32(uint16_t h)
 {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 0x3ff;
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31,
+             mantissa = h & 0x3ff;
     if (exponent == 31) return float_of(sign | 0x7f800000 | mantissa << 13);
     if (exponent == 0) {
         float f = (float)mantissa * 0x1p-24f;

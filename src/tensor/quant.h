@@ -3,8 +3,8 @@
  * A row of a quantised tensor is a run of blocks.  A block of 32 weights shares one f16
  * scale; a super-block of 256 weights has f16 scales for small integer sub-scales.
  * Everything is little-endian and byte aligned: the structs hold bytes only, so that a
- * block may lie at any address.  "nibble pairs j, j+16" means: the low nibble of byte j is
- * weight j, the high nibble is weight j + 16.
+ * block may lie at any address.  "nibble pairs j, j+16" means: the low nibble of byte j
+ * is weight j, the high nibble is weight j + 16.
  *
  * The drawings give byte offsets.  d, dmin are f16.  y is the decoded weight.
  *
@@ -99,7 +99,11 @@ typedef struct { uint8_t scales[16], qs[64], d[2], dmin[2]; } mn_block_q2_k;
 typedef struct { uint8_t hmask[32], qs[64], scales[12], d[2]; } mn_block_q3_k;
 typedef struct { uint8_t d[2], dmin[2], scales[12], qs[128]; } mn_block_q4_k;
 typedef struct { uint8_t d[2], dmin[2], scales[12], qh[32], qs[128]; } mn_block_q5_k;
-typedef struct { uint8_t ql[128], qh[64]; int8_t scales[16]; uint8_t d[2]; } mn_block_q6_k;
+typedef struct {
+    uint8_t ql[128], qh[64];
+    int8_t scales[16];
+    uint8_t d[2];
+} mn_block_q6_k;
 typedef struct { uint8_t d[2], qs[64]; } mn_block_iq2_xxs;
 typedef struct { uint8_t d[2], qs[64], scales[8]; } mn_block_iq2_xs;
 typedef struct { uint8_t d[2], qs[32], signs[32], qh[8], scales[8]; } mn_block_iq2_s;

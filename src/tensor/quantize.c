@@ -1,8 +1,8 @@
 /* Quantisers without a search, and the dispatch; see quantize.h.
  *
- * The plain block types follow ggml's reference formulas to the bit, including the order of
- * operations: the scale is rounded to f16 only when it is stored, codes are computed with
- * the unrounded one.  MLX affine: README formula of mlx/ops quantize,
+ * The plain block types follow ggml's reference formulas to the bit, including the order
+ * of operations: the scale is rounded to f16 only when it is stored, codes are computed
+ * with the unrounded one.  MLX affine, after mlx's quantize:
  *
  *     n = 2^bits - 1; the edge is whichever of min, max is farther from 0
  *     s = +-(max - min) / n, pointing away from the edge;  q0 = rint(edge / s)
@@ -22,7 +22,7 @@ uint8_t mn_f32_to_e4m3(float f)
     float a = fabsf(f);
     if (!(a < 464)) return sign | 0x7e;         /* 464: midway from 448 to 480 */
     int exponent = a < 0x1p-6f ? -6 : ilogbf(a);
-    int steps = mn_round_clamped(ldexpf(a, 3 - exponent), 0, 16);   /* of 2^(exponent-3) */
+    int steps = mn_round_clamped(ldexpf(a, 3 - exponent), 0, 16); /* of 2^(exponent-3) */
     return (uint8_t)(sign | (steps + (exponent + 6) * 8));
 }
 
@@ -177,7 +177,8 @@ static void put_plane(uint8_t *plane, mn_wtype type, int64_t i, float v)
     if (type == MN_F32)
         mn_store_u32(plane + 4 * i, bits);
     else
-        mn_store_u16(plane + 2 * i, type == MN_F16 ? mn_f32_to_f16(v) : mn_f32_to_bf16(v));
+        mn_store_u16(plane + 2 * i,
+                     type == MN_F16 ? mn_f32_to_f16(v) : mn_f32_to_bf16(v));
 }
 
 /* Eight codes at a time into a stream of b-bit codes, lowest bit first. */
@@ -231,8 +232,8 @@ static void encode_fp(mn_wtype type, const float *x, int group, uint8_t *codes,
     }
 }
 
-static void encode_mlx_row(const mn_weight *f, const float *x, uint8_t *codes, uint8_t *scales,
-                           uint8_t *biases)
+static void encode_mlx_row(const mn_weight *f, const float *x, uint8_t *codes,
+                           uint8_t *scales, uint8_t *biases)
 {
     int bits = f->type == MN_MLX_AFFINE ? f->bits : f->type == MN_MLX_MXFP8 ? 8 : 4;
     for (int64_t g = 0; g < f->cols / f->group; g++) {

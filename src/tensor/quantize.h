@@ -5,8 +5,8 @@
  * give the bytes that llama.cpp gives, the MLX formats those that MLX gives; for Q4_K,
  * Q5_K, Q6_K and IQ4_NL the search is our own, with errors at or below llama.cpp's.
  *
- * NaN and infinities have no code in most formats: callers check their weights first; here
- * they give some valid code. */
+ * NaN and infinities have no code in most formats: callers check their weights first;
+ * here they give some valid code. */
 #ifndef MN_TENSOR_QUANTIZE_H
 #define MN_TENSOR_QUANTIZE_H
 
@@ -17,14 +17,14 @@
 bool mn_can_quantize(mn_wtype type);
 
 /* Encode one row of format->cols weights.
- * format          its type, bits, group, scale_type and cols are used; cols is a multiple of
- *                 the block or group
+ * format          its type, bits, group, scale_type and cols are used; cols is a multiple
+ *                 of the block or group
  * codes           mn_wtype_row_bytes() bytes
  * scales, biases  MLX only: one row of each plane (biases: affine only), else NULL */
-void mn_quantize_row(const mn_weight *format, const float *x, uint8_t *codes, uint8_t *scales,
-                     uint8_t *biases);
+void mn_quantize_row(const mn_weight *format, const float *x, uint8_t *codes,
+                     uint8_t *scales, uint8_t *biases);
 
-/* Round to nearest, ties to even; out of range (and NaN) becomes the largest magnitude. */
+/* Round to nearest, ties to even; out of range (and NaN): the largest magnitude. */
 uint8_t mn_f32_to_e4m3(float f);
 uint8_t mn_f32_to_e2m1(float f);
 /* The power of two nearest to f on a logarithmic scale; zero and less: 2^-127. */

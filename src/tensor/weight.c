@@ -148,7 +148,8 @@ void mn_weight_decode(const mn_weight *w, int64_t expert, int64_t row, int64_t c
         decode_floats(w->type, codes + (size_t)col * (size_t)f->info.block_bytes, n, out);
         return;
     }
-    size_t plane = (size_t)expert * w->scale_expert_bytes + (size_t)row * w->scale_row_bytes;
+    size_t plane =
+        (size_t)expert * w->scale_expert_bytes + (size_t)row * w->scale_row_bytes;
     const uint8_t *scales = w->scales ? w->scales + plane : NULL;
     const uint8_t *biases = w->biases ? w->biases + plane : NULL;
     if (w->type == MN_F8_E4M3)

@@ -55,14 +55,14 @@ typedef struct {
     size_t row_bytes, expert_bytes;
     const uint8_t *scales, *biases; /* MLX planes; biases NULL for the fp modes */
     size_t scale_row_bytes, scale_expert_bytes;
-    const uint8_t *const *parts;    /* [n_experts], or NULL: one stack; data is parts[0] */
+    const uint8_t *const *parts;    /* [n_experts]; NULL: one stack.  data is parts[0] */
 } mn_weight;
 
 static inline bool mn_weight_present(const mn_weight *w) { return w->data != NULL; }
 
 typedef struct {
     const char *name;               /* "Q4_K", "MLX affine", ... as users write it */
-    int32_t block;                  /* weights per block (1 for floats; 0 = group decides) */
+    int32_t block;                  /* weights per block; floats 1; 0: group decides */
     int32_t block_bytes;            /* bytes per block, planes not counted */
 } mn_wtype_info;
 
@@ -87,7 +87,7 @@ void mn_weight_decode(const mn_weight *w, int64_t expert, int64_t row, int64_t c
 mn_weight mn_weight_rows(const mn_weight *w, int64_t row, int64_t n);
 /* Every `step`-th row from `first`: interleaved gate/up rows. */
 mn_weight mn_weight_rows_strided(const mn_weight *w, int64_t first, int64_t step);
-/* Experts [first, first+n) of a stack; of one expert `parts` is NULL and `data` is its own. */
+/* Experts [first, first+n) of a stack; of one expert `parts` is NULL, `data` its own. */
 mn_weight mn_weight_experts(const mn_weight *w, int64_t first, int64_t n);
 
 /* Scalar number formats, shared by decoders and kernels' references. */
