@@ -1,15 +1,17 @@
-/* Llama and its near relations: one decoder, five decorations.
+/* Llama and its near relations: one decoder, six decorations.
  *
  *   llama      LLaMA 1-3, Yi, SmolLM 2, Vicuna ...; all rope rules
  *   mistral    a sliding window on every layer (ministral: on some)
  *   ministral3 / mistral3   YaRN, and queries that grow with the position
  *   mixtral    a mixture of experts in place of the feed-forward
  *   smollm3    no rope on every fourth layer
- *   granite    scales on embedding, residuals, attention and logits
+ *   granite, minicpm   scales on embedding, residuals, attention and logits
  *
  * GGUF files of the architecture "llama" have q and k rows permuted, so that their rope is
  * the interleaved one; Mistral and Mixtral models are "llama" there, without their window. */
 #include "model/arch.h"
+
+#include <math.h>
 
 /* 1 where a layer turns its heads. */
 static const int32_t *layer_ropes(mn_build *b, int32_t n_layers)
@@ -73,7 +75,7 @@ void mn_arch_llama(mn_build *b)
         .vocab = 128256, .hidden = 2048, .n_layers = 36, .n_heads = 16, .n_kv_heads = 4,
         .ffn = 11008, .context = 32768, .eps = 1e-6
     };
-    bool granite = mn_is(b, "granite"), smol = mn_is(b, "smollm3");
+    bool granite = mn_is(b, "granite"), smol = mn_is(b, "smollm3"), cpm = mn_is(b, "minicpm");
     mn_plan *p = b->plan;
     mn_dims d;
     mn_build_dims(b, &d, mn_is(b, "mistral ministral") ? &mistral
@@ -98,7 +100,13 @@ void mn_arch_llama(mn_build *b)
     const int32_t *ropes = layer_ropes(b, d.n_layers);
     const int32_t *windows = layer_windows(b, d.n_layers, ropes);
     double residual = 1, attention = 0;
-    if (granite) {
+    if (cpm && !b->gguf) {
+        double base = mn_config_real(b, NULL, "dim_model_base", d.hidden, 1, 1e9);
+        double depth = mn_config_real(b, NULL, "scale_depth", 0, 0, 1e6);
+        if (depth > 0) residual = depth / sqrt((double)d.n_layers);
+        p->embed_scale = (float)mn_config_real(b, NULL, "scale_emb", 1, 1e-6, 1e6);
+        p->logit_scale = (float)(base / d.hidden);
+    } else if (granite || cpm) {
         residual = mn_config_real(b, "residual_scale", "residual_multiplier", 1, 1e-6, 1e6);
         attention = mn_config_real(b, "attention.scale", "attention_multiplier",
                                    b->gguf ? 0 : 1, 0, 1e6);

@@ -12,7 +12,7 @@
  *     h = pre_norm(x)
  *     a = mixer(h)  (+ parallel_mixer(h))                 each times its own out scale
  *     a = post_mixer_norm(a)
- *     if parallel_ffn:  x += residual_scale * (a + ffn(h))
+ *     if parallel_ffn:  x += residual_scale * (a + ffn(h)); ffn_norm(x), if there, for h
  *     else:             x += residual_scale * a
  *                       f = post_ffn_norm(ffn(ffn_norm(x)))
  *                       x += residual_scale * f

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes tiny random models with reference logits, for tests of families and their options.
 
-    make_models.py OUT [FAMILY...]
+    make_models.py OUT [FAMILY...]      all variants, or those of some families
+    make_models.py OUT fixtures         the smallest ones, kept in tests/data/models
 
 Needs torch, transformers and safetensors; nothing that users run does.  Each entry of
 variants.py becomes OUT/golden/models/FAMILY-NAME/: `hf/` as transformers saves it, and
@@ -23,7 +24,7 @@ import transformers
 from safetensors.torch import save_file
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from variants import BASE, ONE_PLUS, TRANSPOSED, VARIANTS  # noqa: E402
+from variants import BASE, FIXTURES, ONE_PLUS, TRANSPOSED, VARIANTS  # noqa: E402
 
 LENGTHS = (1, 17, 90)
 
@@ -96,10 +97,14 @@ def make(out, index, family, name, fields):
 def main():
     out, only = sys.argv[1], sys.argv[2:]
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    variants = VARIANTS
+    if only == ["fixtures"]:
+        variants, only = FIXTURES, []
     os.makedirs(f"{out}/golden/models", exist_ok=True)
     open(f"{out}/golden/README.md", "w").write("made by tests/reference/make_models.py\n")
     start, failed = time.time(), 0
-    for index, (family, name, fields) in enumerate(VARIANTS):
+    for index, (family, name, fields) in enumerate(variants):
         if only and family not in only:
             continue
         try:

@@ -214,6 +214,8 @@ static void run_ffn(mn_run *r, const mn_layer *layer, const float *h, const buff
     float scale = mn_or_one(layer->residual_scale);
     int32_t hidden = r->e->plan->hidden;
     if (layer->parallel_ffn) {
+        if (layer->ffn_norm.kind != MN_NORM_NONE)   /* GPT-NeoX: its own norm of the same x */
+            h = mn_norm_rows(r, &layer->ffn_norm, b->x, b->h, hidden, r->n_tokens);
         mn_ffn_forward(r, &layer->ffn, h, b->x, b->f);
         add_part(r, &layer->post_mixer_norm, b->a, scale, b->x);
         add_part(r, &layer->post_ffn_norm, b->f, scale, b->x);
