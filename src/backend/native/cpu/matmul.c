@@ -28,6 +28,7 @@ void mn_matmul_init(mn_matmul_table *out, const mn_cpu *cpu)
     if (cpu->precise) return;
 #if defined(__x86_64__)
     if (mn_cpu_uses(cpu, MN_ISA_AVX512)) mn_matmul_init_avx512(out);
+    if (mn_cpu_uses(cpu, MN_ISA_AMX)) mn_matmul_init_amx(out);
 #endif
 }
 
@@ -39,8 +40,9 @@ size_t mn_matmul_scratch_bytes(void)
 size_t mn_pack_bytes(int32_t n_tokens, int64_t cols)
 {
     mn_pack pack = { .n_tokens = n_tokens, .cols = cols };
-    mn_pack_int8 int8 = mn_pack_int8_of(&pack);
-    return (size_t)((uint8_t *)(int8.sum16 + 2 * n_tokens * int8.n_groups) - (uint8_t *)0);
+    mn_pack_bf16 last = mn_pack_bf16_of(&pack);
+    size_t tiles = (size_t)((n_tokens + 15) / 16 * 32 * last.padded);
+    return (size_t)((uint8_t *)last.tiles - pack.memory) + tiles;
 }
 
 void mn_pack_init(mn_pack *p, void *memory)
@@ -61,7 +63,11 @@ const mn_kernel *mn_matmul_choose(const mn_matmul_table *t, const mn_job *job)
 {
     int kind = mn_matmul_kind(job->w);
     if (job->n_tokens == 1) return &t->one[kind];
-    return job->n_tokens < t->many_from[kind] ? &t->few[kind] : &t->many[kind];
+    const mn_kernel *many = &t->many[kind];
+    bool tiles = !job->tokens && job->first_token % 16 == 0;
+    if (job->n_tokens < t->many_from[kind] || (many->form == MN_FORM_BF16 && !tiles))
+        return &t->few[kind];
+    return many;
 }
 
 static int64_t n_pieces(const mn_kernel *k, const mn_job *job)
@@ -79,7 +85,7 @@ static void make_forms(const mn_matmul_table *t, const mn_team *team, mn_pack *p
         if (jobs[j].n_tokens) wanted |= mn_matmul_choose(t, &jobs[j])->form;
     wanted &= ~pack->ready;
     if (!wanted) return;
-    int32_t chunk = 4, n = pack->n_tokens;
+    int32_t chunk = wanted & MN_FORM_BF16 ? 16 : 1, n = pack->n_tokens;
     for (int64_t i; (i = mn_pool_next(team->pool, chunk)) < n;) {
         int32_t count = n - i < chunk ? (int32_t)(n - i) : chunk;
         if (wanted & MN_FORM_INT8) t->make_int8(pack, (int32_t)i, count);

@@ -9,11 +9,12 @@
 /* Each overwrites the entries that it does better. */
 void mn_matmul_init_ref(mn_matmul_table *t);
 void mn_matmul_init_avx512(mn_matmul_table *t);
+void mn_matmul_init_amx(mn_matmul_table *t);
 
 /* The exact kernel, for any type. */
 mn_matmul_fn mn_matmul_ref;
 
-enum { MN_SCRATCH_BYTES = 1 << 19 };
+enum { MN_SCRATCH_BYTES = 2 << 20 };
 
 /* Row of the pack that holds the i-th token of a job. */
 static inline int64_t mn_job_token(const mn_job *job, int32_t i)
@@ -49,6 +50,22 @@ static inline mn_pack_int8 mn_pack_int8_of(const mn_pack *p)
     f.scale = (float *)(p->memory + p->n_tokens * f.padded);
     f.sum = f.scale + p->n_tokens * f.n_groups;
     f.sum16 = f.sum + p->n_tokens * f.n_groups;
+    return f;
+}
+
+/* The bf16 form: tiles of 32 columns x 16 tokens, [16 column pairs][16 tokens][2]; those of
+ * 16 tokens follow one another, zeros past the ends. */
+typedef struct {
+    int64_t padded;             /* columns rounded up to 32 */
+    uint16_t *tiles;            /* [n_tokens / 16][padded / 32][16][16][2] */
+} mn_pack_bf16;
+
+static inline mn_pack_bf16 mn_pack_bf16_of(const mn_pack *p)
+{
+    mn_pack_int8 before = mn_pack_int8_of(p);
+    mn_pack_bf16 f = { .padded = (p->cols + 31) / 32 * 32 };
+    size_t at = (size_t)((uint8_t *)(before.sum16 + p->n_tokens * 2 * before.n_groups) - p->memory);
+    f.tiles = (uint16_t *)(p->memory + (at + 63) / 64 * 64);
     return f;
 }
 
