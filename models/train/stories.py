@@ -1,0 +1,387 @@
+"""Stories on demand: a prompt, and the story that answers exactly that prompt.
+
+A story is a hero, a helper, a home and a plot (plots.py, plots_more.py).  The prompt shows
+some of these - who, what went wrong, a name, a place, a theme - and the story keeps to what
+the prompt said.  Every story knows its own facts, so that follow-up questions ("Who helped
+the fox?") have true answers.
+
+    make(rng, split)        -> Chat: prompt, story, sometimes questions about it
+    plain(rng)              -> the text of a story alone, for the language phase
+"""
+
+import re
+
+import plots_more  # noqa: F401  (adds its plots to PLOTS)
+import words
+from grammar import Chat, Env, bucket, capitalise, hold_out, one_of, roughen, with_article
+from plots import PLOTS
+
+OPENINGS = [
+    "Once upon a time there was {hfull} who lived {home}.",
+    "Once upon a time, {home}, there lived {hfull}.",
+    "There was once {hfull} who lived {home}.",
+    "Long ago there lived {hfull}. {His} home was {home}.",
+    "{Home} there lived {hfull}.",
+    "{Hfull} lived {home}.",
+    "In a time when wishes still helped, {hfull} lived {home}.",
+    "This is the story of {hfull} who lived {home}.",
+    "Not very long ago, and not very far away, {hfull} lived {home}.",
+]
+CHARACTER = [
+    "", "", "Everybody knew {him} and liked {him}.", "{H} was {trait} and {trait2}.",
+    "Every morning {h} opened the window and greeted the day.",
+    "{H} liked {food}, warm evenings and good stories.", "{H} was {trait}, and sometimes a little {trait2}.",
+    "{H} had a [small|round|bright] [lamp|table|window] and a big heart.", "All the neighbours said that {h} was very {trait}.",
+]
+FRIENDS = [
+    "{His} best friend was {gfull}.", "Next door lived {gfull}, {his} best friend.",
+    "{He} had one good friend, {gfull}.", "{Gfull} lived not far away, and the two were friends.",
+]
+MEET = [
+    "Just then {ag} came along the path. \"What is the matter?\" asked {g}.",
+    "{Ag} was sitting on a stone nearby. \"Why do you look so sad?\" asked {g}.",
+    "Then {he} met {ag}. \"You look as if you need help,\" said {g}.",
+    "\"What is wrong?\" asked a voice. It was {ag}.",
+    "At that moment {ag} came by and stopped. \"Can I help you?\" asked {g}.",
+    "{Ag} had seen it all and came closer. \"Tell me what is wrong,\" said {g}.",
+]
+ENDINGS = ["", "", "", " The end.", " And that is the end of the story."]
+
+PROMPTS = """Tell me a story about {np} who {ask}.
+Tell me a story about {np} who {ask}
+Tell me a short story about {np} who {ask}.
+Tell me a story of {np} who {ask}.
+Write a story about {np} who {ask}.
+Write a short story about {np} who {ask}.
+Write me a story about {np} who {ask}, please.
+Write a little tale about {np} that {ask}.
+Please tell me a story about {np} who {ask}.
+Can you tell me a story about {np} who {ask}?
+Could you tell a story about {np} who {ask}?
+Could you write a short story about {np} that {ask}?
+I would like a story about {np} who {ask}.
+I'd like to hear a story about {np} who {ask}.
+I want a bedtime story about {np} who {ask}.
+Tell a bedtime story about {np} who {ask}.
+Make up a story about {np} who {ask}.
+Invent a story in which {np} {ask}.
+Tell me a tale in which {np} {ask}.
+Do you know a story about {np} who {ask}?
+A story about {np} who {ask}, please.
+Story about {np} who {ask}.
+Give me a short story about {np} who {ask}.
+My daughter wants a story about {np} who {ask}.
+My son would like to hear about {np} who {ask}. Can you tell him a story?
+Let's hear a story about {np} who {ask}!
+Please write a fairy tale about {np} who {ask}.
+Tell me something about {np} who {ask}. Make it a story.
+Write a children's story about {np} who {ask}.
+Compose a short tale: {np} {ask}.
+Write a story for children. {Np} {ask}.
+Hi! Please tell me a nice story about {np} who {ask}.
+Tell us a story about {np} who {ask}.
+Write a story of about 150 words about {np} who {ask}.
+Can I have a story about {np} who {ask}?
+How about a story about {np} who {ask}?
+I need a story about {np} who {ask}.
+Start with once upon a time and tell me about {np} who {ask}.""".split("\n")
+
+PROMPTS_PLAIN = """Tell me a story about {np}.
+Tell me a story about {np}
+Tell me a short story about {np}.
+Write a story about {np}.
+Write a short story about {np}.
+Please tell me a story about {np}.
+Can you tell me a story about {np}?
+Could you write a story about {np}?
+I would like to hear a story about {np}.
+Make up a story about {np}.
+A story about {np}, please.
+Story about {np}.
+Tell me a bedtime story about {np}.
+Do you know a story about {np}?
+Tell my children a story about {np}.
+I want to hear about {np}. Tell me a story.
+Write a fairy tale about {np}.
+Give me a story with {np} in it.
+Invent a story about {np}.
+Could I hear a tale about {np}?
+Please write a little tale about {np}.""".split("\n")
+
+PROMPTS_FREE = """Tell me a story.
+Tell me a story
+Tell me a short story.
+Can you tell me a story?
+Write a short story.
+Please tell me a bedtime story.
+Make up a story for me.
+I would like to hear a story.
+Tell me a nice story, please.
+Do you know any stories?
+I'm bored. Tell me a story.
+Tell a story for children.
+Write me a fairy tale.
+Could you tell me something nice? A story perhaps?
+A story, please.
+Tell me a tale.""".split("\n")
+
+PROMPTS_THEME = """Tell me a story about {theme}.
+Write a short story about {theme}.
+Can you tell me a story about {theme}?
+I would like a story about {theme}.
+Make up a story whose moral is {theme}.
+Write a story for children about {theme}.
+Do you know a story about {theme}?
+Tell me a story that teaches {theme}.
+Please write a tale about {theme}.""".split("\n")
+
+PROMPTS_TWO = """Tell me a story about {np} and {np2}.
+Write a story about {np} and {np2}.
+Can you tell me a story about {np} and {np2}?
+Write a short story about {np} who meets {np2}.
+Tell me a tale of {np} and {np2}.
+I'd like a story with {np} and {np2}.
+Please tell me a story in which {np} meets {np2}.
+Make up a story about the friendship between {np} and {np2}.
+A story about {np} and {np2}, please.""".split("\n")
+
+AGAIN = """Tell me another one.|Another story, please!|One more, please.|Can I hear another one?|More!|
+Tell me one about {np}.|Now one about {np}, please.|Now tell me a story about {np} who {ask}.|
+Thank you! And now one about {np} who {ask}.|That was nice. Can you tell one about {np}?""".replace("\n", "").split("|")
+
+THANKS = [("Thank you, that was lovely.", "You are welcome! I am glad that you liked the story."),
+          ("Nice story!", "Thank you! Would you like to hear another one?"),
+          ("Thanks!", "You are welcome!"), ("I liked it.", "I am glad to hear that. Shall I tell another one?"),
+          ("That was beautiful.", "Thank you. It was a pleasure to tell it."),
+          ("I did not like it.", "I am sorry. Tell me what it should be about, and I will try another one.")]
+
+
+def draw_character(env, rng, used=()):
+    """(kind, gender, home, food): an animal, a person or a thing."""
+    while True:
+        r = rng.random()
+        if r < 0.58:
+            kind = one_of(rng, ANIMAL_LIST)
+            gender = one_of(rng, "mmff" + ("n" if rng.random() < 0.2 else "m"))
+            home, food = words.ANIMALS[kind]
+        elif r < 0.86:
+            kind = one_of(rng, PEOPLE_LIST)
+            gender, home = words.PEOPLE[kind]
+            gender = gender or one_of(rng, "mf")
+            food = one_of(rng, words.FOODS)
+        else:
+            kind = one_of(rng, THING_LIST)
+            gender = one_of(rng, "mnf")
+            home, food = words.THINGS[kind], one_of(rng, words.FOODS)
+        if kind not in used:
+            return kind, gender, home, food
+
+
+ANIMAL_LIST = list(words.ANIMALS)
+PEOPLE_LIST = list(words.PEOPLE) + ["girl", "boy", "girl", "boy"]
+THING_LIST = list(words.THINGS)
+
+
+def name_for(rng, gender):
+    return one_of(rng, words.GIRLS if gender == "f" else words.BOYS)
+
+
+class Story:
+    """One drawn story: its slots, its plot, and what of it a prompt may mention."""
+
+    def __init__(self, rng, plot=None, kind=None):
+        self.rng = rng
+        env = self.env = Env(rng)
+        self.plot = plot or one_of(rng, PLOTS)
+        hero, gender, home, food = draw_character(env, rng)
+        env.update(words.PRONOUNS[gender])
+        self.gender = gender
+        env.update(hero=hero, home=home, food=food)
+        self.trait = one_of(rng, words.TRAITS_ANY) if rng.random() < 0.4 else ""
+        if " " in hero and hero.split()[0] in ("little", "old", "polar", "guinea"):
+            self.trait = ""
+        self.name = name_for(rng, gender) if rng.random() < 0.45 else ""
+        env["trait"], env["trait2"] = rng.sample(words.TRAITS_GOOD, 2)
+        if self.trait in words.TRAITS_GOOD:
+            env["trait"] = self.trait
+        env["hfull"] = with_article(" ".join(x for x in (self.trait, hero) if x))
+        if self.name:
+            env["hfull"] += " " + one_of(rng, ["named", "called", "named"]) + " " + self.name
+            env["h"] = one_of(rng, [self.name, "[%s|%s|the %s]" % (self.name, self.name, hero)])
+            env["thehero"] = one_of(rng, [self.name, "the " + hero])
+        else:
+            env["h"] = "the " + hero
+            env["thehero"] = "the " + hero
+        self.draw_helper(hero)
+        self.draw_object()
+        for table in self.plot["choices"]:
+            fits = [c for c in table if not c.get("only") or self.obj_kind in c["only"].split()]
+            env.update(one_of(rng, fits))
+        env["meet"] = one_of(rng, MEET)
+        env["their"] = "their"
+        env["ohis"] = "her" if env.get("ohe") == "she" else "his"
+        for key in ("obj", "hero", "skill", "goal", "item", "pet", "ajob"):
+            env["t" + key] = str(env.get(key, "")).title()
+
+    def draw_helper(self, hero):
+        rng, env = self.rng, self.env
+        kind, gender, _, _ = draw_character(env, rng, used=(hero,))
+        p = words.PRONOUNS[gender]
+        env.update(ghe=p["he"], ghim=p["him"], ghis=p["his"])
+        adj = one_of(rng, ["old", "wise old", "small", "kind", "", "", "friendly", "big", "young", "clever"])
+        if kind.split()[0] in ("little", "old", "polar", "guinea", "teddy", "toy"):
+            adj = ""
+        self.helper = kind
+        env["gfull"] = with_article((adj + " " + kind).strip())
+        env["ag"] = env["gfull"]
+        env["g"] = "the " + kind
+        if rng.random() < 0.15:
+            name = name_for(rng, gender)
+            env["gfull"] += " called " + name
+            env["ag"] = env["gfull"]
+            env["g"] = one_of(rng, [name, "[the %s|%s]" % (kind, name)])
+
+    def draw_object(self):
+        rng, env = self.rng, self.env
+        if self.plot["needs"] == "fragile":
+            obj, plural, self.obj_kind = one_of(rng, words.FRAGILE), False, "tool"
+        else:
+            obj, plural, self.obj_kind = one_of(rng, words.OBJECTS)
+        env["obj"] = obj
+        env["oadj"] = one_of(rng, words.COLOURS + ["new", "old", "little", "favourite", "warm", "shiny"])
+        if env["oadj"] == "warm" and self.obj_kind != "wear":
+            env["oadj"] = "pretty"
+        env["aobj"] = ("a pair of " + obj if obj in ("glasses", "mittens", "boots", "gloves", "shoes", "slippers", "earrings",
+                       "scissors", "skates") else "some " + obj) if plural else with_article(
+                           env["oadj"] + " " + obj if env["oadj"] != "favourite" and rng.random() < 0.5 else obj)
+        env.update(oit="them" if plural else "it", owas="were" if plural else "was",
+                   othey="they" if plural else "it", ois="are" if plural else "is")
+
+    def tell(self):
+        """The story's text: paragraphs of one or two beats."""
+        env, rng = self.env, self.rng
+        beats = [env.say(one_of(rng, OPENINGS)) + " " + env.say(one_of(rng, CHARACTER))]
+        steps = self.plot["beats"]
+        if not any("{meet}" in b or "{ag}" in b.lower() for b in steps) and "best friend" not in steps[0]:
+            beats[0] = beats[0].strip() + " " + env.say(one_of(rng, FRIENDS))
+        beats += [env.say(b) for b in steps]
+        last = env.say(one_of(rng, self.plot["lesson"])).strip()
+        if last[-1] == '"':
+            last = last[:-1] + ("" if last[-2] in ".!?" else ".") + '"'
+        elif last[-1] not in ".!?":
+            last += "."
+        beats.append(last + one_of(rng, ENDINGS))
+        groups, i = [], 0
+        while i < len(beats):
+            n = one_of(rng, [2, 2, 3]) if self.paragraphs else len(beats)
+            groups.append(" ".join(x.strip() for x in beats[i:i + n]))
+            i += n
+        return tidy("\n\n".join(groups))
+
+    paragraphs = True
+
+    # ---- what the prompt says ----------------------------------------------------------
+
+    def noun_phrase(self):
+        """The hero as the user names it; the story's own words agree with it."""
+        rng, env = self.rng, self.env
+        hero = env["hero"]
+        forms = [with_article(hero)] * 3
+        if self.trait:
+            forms += [with_article(self.trait + " " + hero)] * 6
+        if self.name:
+            forms += [with_article(hero) + " named " + self.name] * 6
+            forms += [with_article(hero) + " called " + self.name] * 2
+            forms += [self.name + " the " + hero] * 2
+            if self.trait:
+                forms += [with_article(self.trait + " " + hero) + " named " + self.name] * 4
+            if hero in ("girl", "boy"):
+                forms += [self.name] * 3
+        return one_of(rng, forms)
+
+    def ask_clause(self):
+        return self.env.say(one_of(self.rng, self.plot["asks"]))
+
+    def prompt(self, split):
+        rng, env = self.rng, self.env
+        np = self.noun_phrase()
+        env["np"] = np
+        r = rng.random()
+        if r < 0.64:
+            env["ask"] = self.ask_clause()
+            text = one_of(rng, SPLIT[split]["ask"])
+        elif r < 0.82:
+            text = one_of(rng, SPLIT[split]["plain"])
+        elif r < 0.90:
+            env["np2"] = with_article(self.helper)
+            text = one_of(rng, SPLIT[split]["two"])
+        elif r < 0.96:
+            env["theme"] = one_of(rng, self.plot["moral"])
+            text = one_of(rng, SPLIT[split]["theme"])
+        else:
+            text = one_of(rng, PROMPTS_FREE)
+        return env.say(text)
+
+
+SPLIT = {s: {"ask": hold_out(PROMPTS, s), "plain": hold_out(PROMPTS_PLAIN, s), "two": hold_out(PROMPTS_TWO, s),
+             "theme": hold_out(PROMPTS_THEME, s)} for s in ("train", "test")}
+
+
+def tidy(text):
+    text = re.sub(r" +", " ", text)
+    text = re.sub(r" ([.,!?])", r"\1", text)
+    text = re.sub(r"(?<!\.)\.\.(?!\.)", ".", text)
+    text = re.sub(r"([?!])[.,](?=\")", r"\1", text)
+    text = re.sub(r"([?!.]\")\.", r"\1", text)
+    text = re.sub(r" \"( |$)", r'" ', text).rstrip() if '. " ' in text or text.endswith(' "') else text
+    return capitalise(text)
+
+
+def unseen(story):
+    """Combinations of hero and plot that only the test split sees."""
+    return bucket(story.env["hero"] + "/" + story.plot["name"], 12) == 0
+
+
+def draw(rng, split, **how):
+    while True:
+        story = Story(rng, **how)
+        if unseen(story) == (split == "test"):
+            return story
+
+
+def make(rng, split, system=None):
+    chat = Chat("story", system)
+    story = draw(rng, split)
+    story.paragraphs = rng.random() < 0.8
+    prompt = story.prompt(split)
+    text = story.tell()
+    chat.user(roughen(prompt, rng) if split == "train" else prompt).bot(text)
+    r = rng.random()
+    if split == "test" or r < 0.55:
+        return chat
+    if r < 0.80:
+        asked = rng.sample(story.plot["qa"], rng.randint(1, len(story.plot["qa"])))
+        for q, a in asked:
+            chat.user(roughen(capitalise(tidy(story.env.say(q))), rng)).bot(capitalise(tidy(story.env.say(a))))
+        if rng.random() < 0.3:
+            chat.user(one_of(rng, ["What is the moral of the story?", "What does the story teach?", "And the moral?"]))
+            chat.bot(capitalise(one_of(rng, ["The story is about %s.", "It teaches %s.", "The moral is about %s."])
+                                % story.plot["moral"][0]))
+        if rng.random() < 0.3:
+            chat.user(one_of(rng, ["Give the story a title.", "What is a good title for it?", "What would you call this story?"]))
+            chat.bot("\"" + tidy(story.env.say(one_of(rng, story.plot["title"]))) + "\"")
+    elif r < 0.92:
+        second = draw(rng, split)
+        env = second.env
+        env["np"] = second.noun_phrase()
+        env["ask"] = second.ask_clause()
+        chat.user(roughen(env.say(one_of(rng, AGAIN)), rng)).bot(second.tell())
+    else:
+        q, a = one_of(rng, THANKS)
+        chat.user(roughen(q, rng)).bot(a)
+    return chat
+
+
+def plain(rng):
+    story = draw(rng, "train")
+    return story.tell()
