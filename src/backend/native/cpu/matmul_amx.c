@@ -33,25 +33,29 @@ typedef struct {
 /* ---- tokens ------------------------------------------------------------------------- */
 
 /* Rows of 16 dwords into columns. */
-static inline void transpose_16(__m512i r[16])
+MN_INLINE void transpose_16(__m512i r[16])
 {
     __m512i t[16];
+#pragma GCC unroll 8
     for (int i = 0; i < 8; i++) {
         t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
         t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
     }
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
         r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
         r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
         r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
     }
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
         t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
         t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
         t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
     }
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
         r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
@@ -60,7 +64,7 @@ static inline void transpose_16(__m512i r[16])
     }
 }
 
-static __m512i bf16_line(const float *x, int64_t n)
+MN_INLINE __m512i bf16_line(const float *x, int64_t n)
 {
     __mmask16 low = n >= 16 ? 0xffff : (__mmask16)((1u << n) - 1);
     __mmask16 high = n >= 32 ? 0xffff : n > 16 ? (__mmask16)((1u << (n - 16)) - 1) : 0;
@@ -76,10 +80,13 @@ static void make_bf16(const mn_pack *pack, int32_t first, int32_t n)
         int32_t count = pack->n_tokens - t < 16 ? pack->n_tokens - t : 16;
         for (int64_t c = 0; c < form.padded; c += 32, out += TILE_BYTES) {
             __m512i r[16];
-            for (int i = 0; i < 16; i++)
-                r[i] = i < count ? bf16_line(pack->x + (t + i) * pack->stride + c, pack->cols - c)
-                                 : _mm512_setzero_si512();
+#pragma GCC unroll 16
+            for (int i = 0; i < 16; i++) {
+                const float *x = pack->x + (t + (i < count ? i : 0)) * pack->stride + c;
+                r[i] = bf16_line(x, i < count ? pack->cols - c : 0);
+            }
             transpose_16(r);
+#pragma GCC unroll 16
             for (int i = 0; i < 16; i++) _mm512_storeu_si512(out + 64 * i, r[i]);
         }
     }
@@ -144,6 +151,7 @@ static void put_tile(const mn_job *job, const float *c, int64_t row, int n_rows,
                      int n_tokens)
 {
     __m512i r[16];
+#pragma GCC unroll 16
     for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_si512(c + 16 * i);
     transpose_16(r);
     __mmask16 k = n_rows >= 16 ? 0xffff : (__mmask16)((1u << n_rows) - 1);
@@ -152,8 +160,10 @@ static void put_tile(const mn_job *job, const float *c, int64_t row, int n_rows,
         scale = _mm512_mul_ps(scale, _mm512_maskz_loadu_ps(k, job->row_scale + row));
     if (job->bias) bias = _mm512_maskz_loadu_ps(k, job->bias + row);
     float *y = job->y + token * job->y_stride + row;
-    for (int i = 0; i < n_tokens; i++, y += job->y_stride)
-        _mm512_mask_storeu_ps(y, k, _mm512_fmadd_ps(_mm512_castsi512_ps(r[i]), scale, bias));
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++, y += job->y_stride)
+        if (i < n_tokens)
+            _mm512_mask_storeu_ps(y, k, _mm512_fmadd_ps(_mm512_castsi512_ps(r[i]), scale, bias));
 }
 
 /* ---- a piece of rows ---------------------------------------------------------------- */
