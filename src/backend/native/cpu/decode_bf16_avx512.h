@@ -113,4 +113,59 @@ MN_INLINE void mn_row_bf16(int kind, const mn_weight *w, int64_t row, int64_t co
     }
 }
 
+/* ---- floats ------------------------------------------------------------------------- */
+
+/* 16 E4M3 numbers, by way of halves: the exponent's bias differs by 8. */
+MN_INLINE __m512 mn_e4m3_16(const uint8_t *p, __mmask16 k)
+{
+    __m256i b = _mm256_cvtepu8_epi16(_mm_maskz_loadu_epi8(k, p));
+    __m256i sign = _mm256_slli_epi16(_mm256_and_si256(b, _mm256_set1_epi16(0x80)), 8);
+    __m256i rest = _mm256_slli_epi16(_mm256_and_si256(b, _mm256_set1_epi16(0x7f)), 7);
+    __mmask16 nan = _mm256_cmpeq_epi16_mask(rest, _mm256_set1_epi16(0x7f << 7));
+    __m512 v = _mm512_mul_ps(_mm512_cvtph_ps(_mm256_or_si256(sign, rest)), _mm512_set1_ps(256));
+    return _mm512_mask_mov_ps(v, nan, _mm512_set1_ps(NAN));
+}
+
+/* The scale of group g of a row of E4M3 numbers. */
+static inline float mn_e4m3_scale(const mn_weight *w, int64_t row, int64_t g)
+{
+    if (!w->scales) return 1;
+    const uint8_t *scales = w->scales + row * (int64_t)w->scale_row_bytes;
+    if (w->type == MN_MLX_MXFP8) return mn_e8m0_to_f32(scales[g]);
+    if (w->scale_type == MN_F32) return mn_load_f32(scales + 4 * g);
+    uint16_t v = mn_load_u16(scales + 2 * g);
+    return w->scale_type == MN_F16 ? mn_f16_to_f32(v) : mn_bf16_to_f32(v);
+}
+
+MN_INLINE __mmask16 mn_first(int64_t n)
+{
+    return n >= 16 ? 0xffff : n > 0 ? (__mmask16)((1u << n) - 1) : 0;
+}
+
+/* As mn_row_bf16(), for float weights; columns past the end are 0. */
+MN_INLINE void mn_float_row_bf16(int kind, const mn_weight *w, int64_t row, int64_t col,
+                                 int64_t n_cols, uint8_t *out, int64_t line)
+{
+    const uint8_t *p = w->data + row * (int64_t)w->row_bytes;
+    int64_t group = w->group ? w->group : w->cols;
+    for (int64_t c = col, end = col + n_cols; c < end; c += 32, out += line) {
+        __mmask16 low = mn_first(end - c), high = mn_first(end - c - 16);
+        if (kind == MN_BF16) {
+            __mmask32 k = low | (__mmask32)high << 16;
+            _mm512_storeu_si512(out, _mm512_maskz_loadu_epi16(k, p + 2 * c));
+            continue;
+        }
+        __m512 a, b;
+        if (kind == MN_F16) {
+            a = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(low, p + 2 * c));
+            b = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(high, p + 2 * c + 32));
+        } else {
+            __m512 scale = _mm512_set1_ps(mn_e4m3_scale(w, row, c / group));
+            a = _mm512_mul_ps(mn_e4m3_16(p + c, low), scale);
+            b = _mm512_mul_ps(mn_e4m3_16(p + c + 16, high), scale);
+        }
+        _mm512_storeu_si512(out, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+    }
+}
+
 #endif

@@ -7,7 +7,7 @@
  *
  * Sums of 16 lanes in f32: NMSE against float64 below 1e-12 (tests/test_kernels.c).
  */
-#include "backend/native/cpu/unpack_avx512.h"
+#include "backend/native/cpu/decode_bf16_avx512.h"
 
 enum { PIECE_ROWS = 32, MAX_TOKENS = 4, PREFETCH_BYTES = 1024 };
 
@@ -102,32 +102,16 @@ STORED(stored_bf16, MN_BF16)
 
 /* ---- decoded rows ------------------------------------------------------------------- */
 
-/* 16 E4M3 numbers, by way of halves: the exponent's bias differs by 8. */
-MN_INLINE __m512 e4m3_16(const uint8_t *p, __mmask16 k)
-{
-    __m256i b = _mm256_cvtepu8_epi16(_mm_maskz_loadu_epi8(k, p));
-    __m256i sign = _mm256_slli_epi16(_mm256_and_si256(b, _mm256_set1_epi16(0x80)), 8);
-    __m256i rest = _mm256_slli_epi16(_mm256_and_si256(b, _mm256_set1_epi16(0x7f)), 7);
-    __mmask16 nan = _mm256_cmpeq_epi16_mask(rest, _mm256_set1_epi16(0x7f << 7));
-    __m512 v = _mm512_mul_ps(_mm512_cvtph_ps(_mm256_or_si256(sign, rest)), _mm512_set1_ps(256));
-    return _mm512_mask_mov_ps(v, nan, _mm512_set1_ps(NAN));
-}
-
 static void decode_e4m3(const mn_weight *w, int64_t row, float *out)
 {
     const uint8_t *p = w->data + row * (int64_t)w->row_bytes;
-    const uint8_t *scales = w->scales ? w->scales + row * (int64_t)w->scale_row_bytes : NULL;
     int64_t group = w->group ? w->group : w->cols;
     for (int64_t c = 0, g = 0; c < w->cols; c += group, g++) {
         int64_t end = c + group < w->cols ? c + group : w->cols;
-        float s = 1;
-        if (scales && w->type == MN_MLX_MXFP8) s = mn_e8m0_to_f32(scales[g]);
-        else if (scales && w->scale_type == MN_F32) s = mn_load_f32(scales + 4 * g);
-        else if (scales && w->scale_type == MN_F16) s = mn_half(scales + 2 * g);
-        else if (scales) s = mn_bf16_to_f32(mn_load_u16(scales + 2 * g));
+        __m512 scale = _mm512_set1_ps(mn_e4m3_scale(w, row, g));
         for (int64_t i = c; i < end; i += 16) {
-            __mmask16 k = end - i >= 16 ? 0xffff : (__mmask16)((1u << (end - i)) - 1);
-            _mm512_mask_storeu_ps(out + i, k, _mm512_mul_ps(e4m3_16(p + i, k), _mm512_set1_ps(s)));
+            __mmask16 k = mn_first(end - i);
+            _mm512_mask_storeu_ps(out + i, k, _mm512_mul_ps(mn_e4m3_16(p + i, k), scale));
         }
     }
 }
