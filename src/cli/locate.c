@@ -1,0 +1,127 @@
+/* What a user may call a model, and opening it.
+ *
+ * In this order: a path that exists; NAME, NAME.gguf in $MINERVA_HOME/models; the bundled
+ * model by its name.  Without a name: $MINERVA_MODEL, else the bundled model, which lies in
+ * models/ beside the build folder or in share/minerva/models of the installation.
+ */
+#include "cli/cli.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char bundled[] = "minerva-nano";
+
+const char *cli_home(void)
+{
+    static char home[3000];
+    const char *set = getenv("MINERVA_HOME"), *user = getenv("HOME");
+    if (set && *set) snprintf(home, sizeof home, "%s", set);
+    else snprintf(home, sizeof home, "%s/.minerva", user && *user ? user : "");
+    size_t n = strlen(home);
+    while (n > 1 && home[n - 1] == '/') home[--n] = 0;
+    return home;
+}
+
+static bool exists(const char *path) { return access(path, F_OK) == 0; }
+
+/* DIR/NAME or DIR/NAME.gguf. */
+static bool in_folder(const char *dir, const char *name, char path[4096])
+{
+    if (strlen(dir) + strlen(name) > 4000) return false;
+    snprintf(path, 4096, "%s/%s", dir, name);
+    if (exists(path)) return true;
+    snprintf(path, 4096, "%s/%s.gguf", dir, name);
+    return exists(path);
+}
+
+static bool find_bundled(const char *name, char path[4096])
+{
+    static const char *const places[] = { "../models", "../share/minerva/models" };
+    char exe[PATH_MAX], dir[PATH_MAX + 32], real[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (n <= 0) return false;
+    exe[n] = 0;
+    char *slash = strrchr(exe, '/');
+    if (!slash) return false;
+    *slash = 0;
+    for (int i = 0; i < 2; i++) {
+        snprintf(dir, sizeof dir, "%s/%s", exe, places[i]);
+        if (realpath(dir, real) && in_folder(real, name, path)) return true;
+    }
+    return false;
+}
+
+const char *cli_find_model(const char *name, char path[4096])
+{
+    char models[4096];
+    if (!name) name = getenv("MINERVA_MODEL");
+    if (!name || !*name) name = bundled;
+    if (strlen(name) < 4096 && exists(name)) {
+        snprintf(path, 4096, "%s", name);
+        return path;
+    }
+    snprintf(models, sizeof models, "%s/models", cli_home());
+    if (in_folder(models, name, path) || find_bundled(name, path)) return path;
+    return NULL;
+}
+
+void cli_add_model_options(cli_option *out, cli_model_options *v)
+{
+    const cli_option options[] = {
+        { "--threads", "-t", CLI_INT, &v->threads, "N", "compute threads (default: all cores)", 0 },
+        { "--ctx", "-c", CLI_INT, &v->context, "N", "context in tokens (default: the model's)", 0 },
+        { "--batch", "-b", CLI_INT, &v->batch, "N", "tokens per forward pass (default 512)", 0 },
+        { "--kv", NULL, CLI_STRING, &v->kv, "TYPE", "KV cache: f16 (default), f32 or q8_0", 0 },
+        { "--backend", NULL, CLI_STRING, &v->backend, "NAME", "backend (default: recommended)", 0 },
+        { "--precise", NULL, CLI_FLAG, &v->precise, NULL, "f32 activations and KV; slower", 0 },
+        { "--verbose", "-v", CLI_FLAG, &v->verbose, NULL, "log to stderr", 0 },
+        { 0 },
+    };
+    memcpy(out, options, sizeof options);
+}
+
+static void log_line(void *ctx, minerva_log_level level, const char *line)
+{
+    const cli_model_options *o = ctx;
+    if (o->verbose || level == MINERVA_LOG_ERROR) fprintf(stderr, "minerva: %s\n", line);
+}
+
+static bool kv_type(const char *name, minerva_kv_type *out)
+{
+    static const char *const names[] = { "f16", "f32", "q8_0" };
+    for (int i = 0; i < 3; i++)
+        if (!name || !strcmp(name, names[i])) {
+            *out = (minerva_kv_type)i;
+            return true;
+        }
+    cli_usage("--kv: f16, f32 or q8_0 expected, \"%s\" found", name);
+    return false;
+}
+
+minerva_model *cli_open_model(const char *name, const cli_model_options *o,
+                              minerva_open_mode mode)
+{
+    static const cli_model_options none;
+    char path[4096];
+    if (!o) o = &none;
+    const char *isa = getenv("MINERVA_CPU");
+    minerva_model_options options = {
+        .mode = mode, .backend = o->backend, .isa = isa && *isa ? isa : NULL,
+        .n_threads = o->threads, .precise = o->precise, .context = o->context,
+        .max_batch = o->batch, .log = log_line, .log_ctx = (void *)o,
+    };
+    if (!kv_type(o->kv, &options.kv_type)) return NULL;
+    if (!cli_find_model(name, path)) {
+        if (name) cli_fail_with("%s: no such file or directory, and no model of that name in "
+                                "%s/models", name, cli_home());
+        else cli_fail_with("no model given, and the bundled one is not beside the program");
+        return NULL;
+    }
+    minerva_error err = { 0 };
+    minerva_model *model = NULL;
+    if (minerva_model_open(&model, path, &options, &err) != MINERVA_OK) cli_fail(&err);
+    return model;
+}
