@@ -18,7 +18,7 @@ CROSS ?=
 ifneq ($(CROSS),)
   CC := $(CROSS)gcc
   AR := $(CROSS)ar
-  PKG_CONFIG ?= $(CROSS)pkg-config
+  export PKG_CONFIG_LIBDIR := /usr/lib/$(patsubst %-,%,$(CROSS))/pkgconfig
 endif
 PKG_CONFIG ?= pkg-config
 VERSION := $(shell cat VERSION)
@@ -153,6 +153,21 @@ install: all
 	ln -sf libminerva.so.0 $(DESTDIR)$(PREFIX)/lib/libminerva.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/minerva.pc.in \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/minerva.pc
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/minerva/models
+	install -m 644 docs/minerva.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 scripts/completion.bash \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minerva
+	install -m 644 scripts/completion.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_minerva
+	if [ -e models/minerva-nano.gguf ]; then \
+	    install -m 644 models/minerva-nano.gguf $(DESTDIR)$(PREFIX)/share/minerva/models/; fi
+
+uninstall:
+	cd $(DESTDIR)$(PREFIX) && rm -rf bin/minerva include/minerva.h lib/libminerva.a \
+	    lib/libminerva.so lib/libminerva.so.0 lib/pkgconfig/minerva.pc \
+	    share/man/man1/minerva.1 share/bash-completion/completions/minerva \
+	    share/zsh/site-functions/_minerva share/minerva
 
 clean:
 	rm -rf build build-*
