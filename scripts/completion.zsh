@@ -1,0 +1,13 @@
+#compdef minerva
+# zsh completion for minerva
+_minerva() {
+    if (( CURRENT == 2 )); then
+        compadd help ${(f)"$(minerva help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')"}
+    elif [[ $words[CURRENT] == -* ]]; then
+        compadd -- ${(u)${(f)"$(minerva $words[2] --help 2>/dev/null | grep -o -- '--[a-z-]*')"}}
+    else
+        _files
+        compadd -- ${MINERVA_HOME:-$HOME/.minerva}/models/*(N:t)
+    fi
+}
+_minerva "$@"
