@@ -36,14 +36,19 @@ minerva_status mn_fail_at(minerva_error *err, minerva_status code, int64_t offse
 minerva_status mn_fail_context(minerva_error *err, const char *fmt, ...)
 {
     if (!err || err->code == MINERVA_OK) return MINERVA_OK;
-    char inner[sizeof err->message];
-    memcpy(inner, err->message, sizeof inner);
+    char prefix[sizeof err->message];
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(err->message, sizeof err->message, fmt, ap);
+    int n = vsnprintf(prefix, sizeof prefix, fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < sizeof err->message)
-        snprintf(err->message + n, sizeof err->message - (size_t)n, ": %s", inner);
+    if (n < 0 || (size_t)n + 3 > sizeof prefix) return err->code;
+    memcpy(prefix + n, ": ", 2);
+    size_t len = (size_t)n + 2, old = strlen(err->message);
+    size_t room = sizeof err->message - 1 - len;
+    if (old > room) old = room;
+    memmove(err->message + len, err->message, old);
+    memcpy(err->message, prefix, len);
+    err->message[len + old] = 0;
     return err->code;
 }
 

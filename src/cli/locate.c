@@ -30,11 +30,12 @@ static bool exists(const char *path) { return access(path, F_OK) == 0; }
 /* DIR/NAME or DIR/NAME.gguf. */
 static bool in_folder(const char *dir, const char *name, char path[4096])
 {
-    if (strlen(dir) + strlen(name) > 4000) return false;
-    snprintf(path, 4096, "%s/%s", dir, name);
-    if (exists(path)) return true;
-    snprintf(path, 4096, "%s/%s.gguf", dir, name);
-    return exists(path);
+    static const char *const endings[] = { "", ".gguf" };
+    for (int i = 0; i < 2; i++) {
+        int n = snprintf(path, 4096, "%s/%s%s", dir, name, endings[i]);
+        if (n > 0 && n < 4096 && exists(path)) return true;
+    }
+    return false;
 }
 
 static bool find_bundled(const char *name, char path[4096])

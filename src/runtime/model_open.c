@@ -107,7 +107,7 @@ minerva_status minerva_model_open(minerva_model **out, const char *path,
     *out = m;
     return MINERVA_OK;
 fail:
-    mn_fail_context(err, "%s", path);
+    if (err && strncmp(err->message, path, strlen(path))) mn_fail_context(err, "%s", path);
     minerva_model_close(m);
     return st;
 }

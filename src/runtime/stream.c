@@ -1,0 +1,135 @@
+/* From sampled tokens to text; see stream.h. */
+#include "runtime/stream.h"
+#include "base/status.h"
+
+#include <string.h>
+
+static minerva_status check(const minerva_generate_options *o, minerva_error *err)
+{
+    if (o->max_tokens < 0)
+        return mn_fail(err, MINERVA_INVALID, "max_tokens: 0 or more expected, %d found",
+                       o->max_tokens);
+    if (o->n_stop > MN_MAX_STOPS)
+        return mn_fail(err, MINERVA_INVALID, "stop: at most %d strings expected, %zu found",
+                       MN_MAX_STOPS, o->n_stop);
+    if (o->n_top_logprobs < 0 || o->n_top_logprobs > MN_MAX_TOP_LOGPROBS)
+        return mn_fail(err, MINERVA_INVALID, "n_top_logprobs: 0 to %d expected, %d found",
+                       MN_MAX_TOP_LOGPROBS, o->n_top_logprobs);
+    return MINERVA_OK;
+}
+
+minerva_status mn_stream_init(mn_stream *s, const minerva_model *model,
+                              const minerva_generate_options *options, minerva_error *err)
+{
+    *s = (mn_stream){ .model = model, .o = options };
+    minerva_status st = check(options, err);
+    if (st == MINERVA_OK) st = mn_runtime_need_tokenizer(model, err);
+    if (st == MINERVA_OK)
+        st = minerva_sampler_create(&s->sampler, options->sampling, minerva_model_vocab(model),
+                                    err);
+    if (st == MINERVA_OK)
+        st = mn_detokenizer_create(&s->detokenizer, model->tokenizer, !options->keep_special,
+                                   err);
+    if (st != MINERVA_OK) mn_stream_clear(s);
+    return st;
+}
+
+void mn_stream_clear(mn_stream *s)
+{
+    mn_detokenizer_free(s->detokenizer);
+    minerva_sampler_free(s->sampler);
+    mn_buffer_clear(&s->text);
+    *s = (mn_stream){ 0 };
+}
+
+minerva_status mn_stream_prompt(mn_stream *s, const int32_t *tokens, size_t n,
+                                minerva_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        minerva_status st = minerva_sampler_accept(s->sampler, tokens[i], err);
+        if (st == MINERVA_OK)
+            st = mn_detokenizer_feed(s->detokenizer, tokens[i], &s->text, err);
+        if (st != MINERVA_OK) return st;
+        mn_buffer_reset(&s->text);
+    }
+    return MINERVA_OK;
+}
+
+/* Where the first stop string begins, or SIZE_MAX; *held: bytes at the end that may still
+ * become one. */
+static size_t find_stop(const mn_stream *s, size_t *held)
+{
+    size_t first = SIZE_MAX, len = s->text.len;
+    *held = 0;
+    for (size_t i = 0; i < s->o->n_stop && len; i++) {
+        const char *stop = s->o->stop[i];
+        size_t n = strlen(stop);
+        if (!n) continue;
+        const char *hit = memmem(s->text.data, len, stop, n);
+        if (hit && (size_t)(hit - s->text.data) < first) first = (size_t)(hit - s->text.data);
+        for (size_t k = n - 1 < len ? n - 1 : len; k > *held; k--)
+            if (!memcmp(s->text.data + len - k, stop, k)) {
+                *held = k;
+                break;
+            }
+    }
+    return first;
+}
+
+static void end(mn_stream *s, minerva_finish why)
+{
+    if (s->finished) return;
+    s->finished = true;
+    s->finish = why;
+}
+
+/* Hand out the first n bytes of the text with the news of one token (-1: of none). */
+static void emit(mn_stream *s, size_t n, int32_t token, float logprob)
+{
+    if (s->o->on_piece) {
+        minerva_piece piece = { .text = s->text.data ? s->text.data : "", .len = n,
+                                .token = token, .logprob = logprob, .top = s->top,
+                                .n_top = token < 0 ? 0 : (size_t)s->o->n_top_logprobs };
+        if (!s->o->on_piece(s->o->ctx, &piece)) end(s, MINERVA_FINISH_CANCELLED);
+    }
+    if (n) memmove(s->text.data, s->text.data + n, s->text.len - n);
+    s->text.len -= n;
+}
+
+minerva_status mn_stream_step(mn_stream *s, const float *logits, int32_t *token,
+                              minerva_error *err)
+{
+    const minerva_generate_options *o = s->o;
+    bool probs = o->on_piece && (o->logprobs || o->n_top_logprobs);
+    float logprob = 0;
+    minerva_status st = minerva_sampler_sample(s->sampler, logits, NULL, token,
+        probs ? &logprob : NULL, s->top, probs ? (size_t)o->n_top_logprobs : 0, err);
+    if (st != MINERVA_OK) return st;
+    s->n_generated++;
+    if (!o->ignore_end && minerva_model_is_end(s->model, *token))
+        return mn_stream_end(s, MINERVA_FINISH_STOP, err);
+    st = minerva_sampler_accept(s->sampler, *token, err);
+    if (st == MINERVA_OK) st = mn_detokenizer_feed(s->detokenizer, *token, &s->text, err);
+    if (st != MINERVA_OK) return st;
+    size_t held, stop = find_stop(s, &held);
+    if (stop != SIZE_MAX) {
+        emit(s, stop, *token, logprob);
+        s->text.len = 0;
+        end(s, MINERVA_FINISH_STOP);
+        return MINERVA_OK;
+    }
+    emit(s, s->text.len - held, *token, logprob);
+    if (!s->finished && o->max_tokens > 0 && s->n_generated >= (size_t)o->max_tokens)
+        return mn_stream_end(s, MINERVA_FINISH_LENGTH, err);
+    return MINERVA_OK;
+}
+
+minerva_status mn_stream_end(mn_stream *s, minerva_finish why, minerva_error *err)
+{
+    if (s->finished) return MINERVA_OK;
+    minerva_status st = mn_detokenizer_finish(s->detokenizer, &s->text, err);
+    if (st != MINERVA_OK) return st;
+    end(s, why);
+    if (s->text.len) emit(s, s->text.len, -1, 0);
+    return MINERVA_OK;
+}
