@@ -288,6 +288,56 @@ MINERVA_API minerva_status minerva_generate(minerva_session *session, const int3
     size_t n, const minerva_generate_options *options, minerva_generate_result *result,
     minerva_error *err);
 
+/* ---- many requests at once ---------------------------------------------------------
+ * A scheduler owns a model's engine on a thread of its own and runs all requests together:
+ * one token of every running answer and a piece of waiting prompts per forward pass.  What
+ * was computed once is kept in a prefix cache, per tenant, and found again by its tokens. */
+typedef struct minerva_scheduler minerva_scheduler;
+typedef struct minerva_request minerva_request;
+
+typedef struct {
+    int32_t max_running;        /* answers in the making; 0: 32 */
+    int32_t max_queued;         /* requests waiting; 0: 256 */
+    int32_t prefill_chunk;      /* prompt tokens per pass while answers run; 0: 64 */
+    int32_t max_cached;         /* prefixes kept; 0: 1024; -1: none */
+    size_t max_logits_bytes;    /* for exact repeats; 0: 64 MiB */
+} minerva_scheduler_options;
+
+typedef struct {
+    const int32_t *prompt;      /* [n_prompt], copied */
+    size_t n_prompt;
+    /* Arrays and strings are copied; on_piece runs on the scheduler's thread: be quick. */
+    minerva_generate_options generate;
+    const char *tenant;         /* whose cache entries may be used; NULL: "" */
+    /* Called exactly once for every request that was accepted, on the scheduler's thread;
+     * err->code is MINERVA_OK unless something failed.  ctx is generate.ctx. */
+    void (*on_done)(void *ctx, const minerva_generate_result *result,
+                    const minerva_error *err);
+} minerva_request_options;
+
+MINERVA_API minerva_status minerva_scheduler_create(minerva_scheduler **out,
+    minerva_model *model, const minerva_scheduler_options *options, minerva_error *err);
+/* Cancels what is left, waits for it, frees. */
+MINERVA_API void minerva_scheduler_free(minerva_scheduler *scheduler);
+
+/* From any thread.  INVALID: options or tokens out of range, prompt longer than the context
+ * (both numbers are said); FULL: max_queued requests are waiting.  *request (may be NULL)
+ * must be released; releasing does not cancel. */
+MINERVA_API minerva_status minerva_scheduler_submit(minerva_scheduler *scheduler,
+    const minerva_request_options *options, minerva_request **request, minerva_error *err);
+/* From any thread, at any time; on_done follows within one forward pass. */
+MINERVA_API void minerva_request_cancel(minerva_request *request);
+MINERVA_API void minerva_request_release(minerva_request *request);
+
+typedef struct {
+    int64_t n_queued, n_running;                        /* now */
+    int64_t n_accepted, n_refused, n_finished, n_cancelled, n_failed, n_preempted;
+    int64_t tokens_prompt, tokens_cached, tokens_generated, n_passes;
+    int64_t cache_entries, cache_evictions;
+} minerva_scheduler_stats;
+MINERVA_API void minerva_scheduler_get_stats(minerva_scheduler *scheduler,
+    minerva_scheduler_stats *out);
+
 /* The sampling that the model's authors recommend (generation_config.json or GGUF
  * metadata), where they say so; the rest stays as it is. */
 MINERVA_API void minerva_model_default_sampling(const minerva_model *model,

@@ -1,0 +1,664 @@
+/* Continuous batching: many answers from one engine.
+ *
+ * The worker thread repeats: take in new requests, drop cancelled ones, admit waiting ones,
+ * build a batch (one token of every answer in the making, then prompt pieces), run it, hand
+ * out the tokens.
+ *
+ *   waiting --admit--> prefill --last prompt token--> decode --end--> done
+ *      ^                  |                             |
+ *      +----preempted: its state is dropped, its tokens are kept----+
+ *
+ * (1) Only the worker touches the engine, the prefix cache and a request's inside; submit
+ *     and cancel reach it through `inbox` (under `mutex`) and one atomic flag.
+ * (2) Every accepted request gets exactly one on_done.
+ * (3) Fairness: tenants take turns in admission; among running requests every decoding one
+ *     is in every batch, and prompts share what is left in order of arrival.
+ * (4) When state memory runs out, cached prefixes go first, then the youngest running
+ *     request is preempted and recomputed later (its tokens, sampler and text survive).
+ *     A request that is alone and does not fit fails.
+ * (5) A waiting request that shares much of its prompt with one being prefilled waits for
+ *     it and then takes it from the cache.
+ */
+#include "base/hash.h"
+#include "base/status.h"
+#include "runtime/prefix_cache.h"
+#include "runtime/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { WORTH_WAITING_FOR = 32 };    /* shared prompt tokens */
+
+typedef enum { PHASE_WAITING, PHASE_PREFILL, PHASE_DECODE, PHASE_DONE } request_phase;
+
+struct minerva_request {
+    atomic_int refs;                /* the caller's and the scheduler's */
+    atomic_bool cancelled;
+    request_phase phase;
+    uint64_t tenant;
+    minerva_generate_options options;   /* its arrays are ours */
+    minerva_sampling sampling;
+    void (*on_done)(void *, const minerva_generate_result *, const minerva_error *);
+    mn_stream stream;
+    mn_ids tokens;                  /* prompt, then what was generated */
+    size_t n_prompt;
+    mn_seq *seq;
+    size_t n_done;                  /* tokens[0..n_done) are in seq */
+    minerva_generate_result result;
+    double submitted_s, first_s;
+    minerva_request *next;          /* in the inbox */
+};
+
+typedef struct {
+    minerva_request **items;
+    size_t n, capacity;
+} request_list;
+
+struct minerva_scheduler {
+    minerva_model *model;
+    minerva_scheduler_options o;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    minerva_request *inbox_first, *inbox_last;  /* under mutex, like the next two */
+    bool quit;
+    minerva_scheduler_stats stats;
+    /* the worker's own */
+    request_list waiting, running;
+    uint64_t last_tenant;
+    mn_prefix_cache *cache;
+    int32_t *batch_tokens;          /* [max_batch] */
+    uint8_t *batch_want;
+    mn_span *spans;
+    minerva_request **batch;        /* the request behind each span */
+    int32_t n_batch;
+};
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool list_add(request_list *l, minerva_request *r)
+{
+    if (l->n == l->capacity) {
+        size_t capacity = l->capacity ? 2 * l->capacity : 16;
+        minerva_request **items = realloc(l->items, capacity * sizeof *items);
+        if (!items) return false;
+        l->items = items;
+        l->capacity = capacity;
+    }
+    l->items[l->n++] = r;
+    return true;
+}
+
+static void list_remove(request_list *l, size_t i)
+{
+    memmove(l->items + i, l->items + i + 1, (l->n - i - 1) * sizeof *l->items);
+    l->n--;
+}
+
+/* ---- requests ---------------------------------------------------------------------- */
+
+static void free_options(minerva_request *r)
+{
+    for (size_t i = 0; i < r->options.n_stop && r->options.stop; i++)
+        free((char *)r->options.stop[i]);
+    free((void *)r->options.stop);
+}
+
+static void request_free(minerva_request *r)
+{
+    mn_stream_clear(&r->stream);
+    mn_ids_clear(&r->tokens);
+    free_options(r);
+    free(r);
+}
+
+void minerva_request_release(minerva_request *r)
+{
+    if (r && atomic_fetch_sub(&r->refs, 1) == 1) request_free(r);
+}
+
+void minerva_request_cancel(minerva_request *r) { atomic_store(&r->cancelled, true); }
+
+static minerva_status copy_options(minerva_request *r, const minerva_generate_options *from,
+                                   minerva_error *err)
+{
+    r->options = *from;
+    r->options.stop = NULL;
+    r->options.n_stop = 0;
+    if (from->sampling) {
+        r->sampling = *from->sampling;      /* its arrays are copied by the sampler */
+        r->options.sampling = &r->sampling;
+    }
+    if (from->n_stop > MN_MAX_STOPS)
+        return mn_fail(err, MINERVA_INVALID, "stop: at most %d strings expected, %zu found",
+                       MN_MAX_STOPS, from->n_stop);
+    const char **stop = calloc(from->n_stop + 1, sizeof *stop);
+    if (!stop) return mn_fail_memory(err, from->n_stop * sizeof *stop);
+    r->options.stop = stop;
+    for (size_t i = 0; i < from->n_stop; i++) {
+        if (!(stop[i] = strdup(from->stop[i]))) return mn_fail_memory(err, 1);
+        r->options.n_stop = i + 1;
+    }
+    return MINERVA_OK;
+}
+
+static minerva_status check_prompt(const minerva_model *m, const minerva_request_options *o,
+                                   minerva_error *err)
+{
+    int32_t context = minerva_model_context(m), vocab = minerva_model_vocab(m);
+    if (o->n_prompt == 0)
+        return mn_fail(err, MINERVA_INVALID, "prompt: at least 1 token expected");
+    if (o->n_prompt > (size_t)context)
+        return mn_fail(err, MINERVA_INVALID, "prompt: at most %d tokens expected (the context), "
+                       "%zu found", context, o->n_prompt);
+    for (size_t i = 0; i < o->n_prompt; i++)
+        if (o->prompt[i] < 0 || o->prompt[i] >= vocab)
+            return mn_fail(err, MINERVA_INVALID, "prompt[%zu]: 0 to %d expected, %d found", i,
+                           vocab - 1, o->prompt[i]);
+    return MINERVA_OK;
+}
+
+static minerva_status request_create(minerva_request **out, const minerva_model *m,
+                                     const minerva_request_options *o, minerva_error *err)
+{
+    minerva_status st = check_prompt(m, o, err);
+    if (st != MINERVA_OK) return st;
+    minerva_request *r = calloc(1, sizeof *r);
+    if (!r) return mn_fail_memory(err, sizeof *r);
+    atomic_init(&r->refs, 2);
+    r->tenant = o->tenant ? mn_hash64(o->tenant, strlen(o->tenant), 1) : 0;
+    r->on_done = o->on_done;
+    r->n_prompt = r->result.n_prompt = o->n_prompt;
+    r->submitted_s = now_s();
+    st = copy_options(r, &o->generate, err);
+    if (st == MINERVA_OK) st = mn_stream_init(&r->stream, m, &r->options, err);
+    if (st == MINERVA_OK) st = mn_stream_prompt(&r->stream, o->prompt, o->n_prompt, err);
+    if (st == MINERVA_OK) {
+        r->tokens.ids = malloc((o->n_prompt + 256) * sizeof *r->tokens.ids);
+        if (!r->tokens.ids) st = mn_fail_memory(err, o->n_prompt * sizeof *r->tokens.ids);
+    }
+    if (st != MINERVA_OK) {
+        request_free(r);
+        return st;
+    }
+    memcpy(r->tokens.ids, o->prompt, o->n_prompt * sizeof *o->prompt);
+    r->tokens.n = o->n_prompt;
+    r->tokens.capacity = o->n_prompt + 256;
+    *out = r;
+    return MINERVA_OK;
+}
+
+minerva_status minerva_scheduler_submit(minerva_scheduler *s, const minerva_request_options *o,
+                                        minerva_request **request, minerva_error *err)
+{
+    minerva_request *r;
+    minerva_status st = request_create(&r, s->model, o, err);
+    if (st != MINERVA_OK) return st;
+    pthread_mutex_lock(&s->mutex);
+    bool full = s->stats.n_queued >= s->o.max_queued;
+    if (full) {
+        s->stats.n_refused++;
+    } else {
+        if (s->inbox_last) s->inbox_last->next = r;
+        else s->inbox_first = r;
+        s->inbox_last = r;
+        s->stats.n_queued++;
+        s->stats.n_accepted++;
+        pthread_cond_signal(&s->wake);
+    }
+    pthread_mutex_unlock(&s->mutex);
+    if (full) {
+        request_free(r);
+        return mn_fail(err, MINERVA_FULL, "the queue is full: %d requests are waiting",
+                       s->o.max_queued);
+    }
+    if (request) *request = r;
+    else minerva_request_release(r);
+    return MINERVA_OK;
+}
+
+/* ---- ends -------------------------------------------------------------------------- */
+
+static void count(minerva_scheduler *s, int64_t *counter, int64_t n)
+{
+    pthread_mutex_lock(&s->mutex);
+    *counter += n;
+    pthread_mutex_unlock(&s->mutex);
+}
+
+/* The state of a finished or preempted request goes to the prefix cache. */
+static void give_state(minerva_scheduler *s, minerva_request *r)
+{
+    if (!r->seq) return;
+    if (s->cache)
+        mn_prefix_cache_insert(s->cache, r->tenant, r->tokens.ids, r->n_done, r->seq, NULL);
+    else
+        s->model->backend->seq_free(s->model->engine, r->seq);
+    r->seq = NULL;
+    r->n_done = 0;
+}
+
+/* The request's last moment here; it must be in no list any more. */
+static void finish(minerva_scheduler *s, minerva_request *r, const minerva_error *err)
+{
+    static const minerva_error fine;
+    bool failed = err && err->code != MINERVA_OK;
+    if (!failed) give_state(s, r);
+    else if (r->seq) s->model->backend->seq_free(s->model->engine, r->seq);
+    r->seq = NULL;
+    r->phase = PHASE_DONE;
+    double end = now_s(), first = r->first_s > 0 ? r->first_s : end;
+    r->result.finish = r->stream.finished ? r->stream.finish : MINERVA_FINISH_CANCELLED;
+    r->result.n_generated = r->stream.n_generated;
+    r->result.prompt_s = first - r->submitted_s;
+    r->result.generate_s = end - first;
+    pthread_mutex_lock(&s->mutex);
+    if (failed) s->stats.n_failed++;
+    else if (r->result.finish == MINERVA_FINISH_CANCELLED) s->stats.n_cancelled++;
+    else s->stats.n_finished++;
+    pthread_mutex_unlock(&s->mutex);
+    if (r->on_done) r->on_done(r->options.ctx, &r->result, failed ? err : &fine);
+    minerva_request_release(r);
+}
+
+static void finish_running(minerva_scheduler *s, size_t i, const minerva_error *err)
+{
+    minerva_request *r = s->running.items[i];
+    list_remove(&s->running, i);
+    count(s, &s->stats.n_running, -1);
+    finish(s, r, err);
+}
+
+static void finish_waiting(minerva_scheduler *s, size_t i, const minerva_error *err)
+{
+    minerva_request *r = s->waiting.items[i];
+    list_remove(&s->waiting, i);
+    count(s, &s->stats.n_queued, -1);
+    finish(s, r, err);
+}
+
+static void drop_cancelled(minerva_scheduler *s, bool all)
+{
+    for (size_t i = s->waiting.n; i-- > 0;)
+        if (all || atomic_load(&s->waiting.items[i]->cancelled)) finish_waiting(s, i, NULL);
+    for (size_t i = s->running.n; i-- > 0;)
+        if (all || atomic_load(&s->running.items[i]->cancelled)) {
+            mn_stream_end(&s->running.items[i]->stream, MINERVA_FINISH_CANCELLED, NULL);
+            finish_running(s, i, NULL);
+        }
+}
+
+/* ---- admission --------------------------------------------------------------------- */
+
+/* Would this request profit from waiting for a prompt that is being read? */
+static bool better_wait(const minerva_scheduler *s, const minerva_request *r)
+{
+    if (!s->cache) return false;
+    size_t have = mn_prefix_cache_peek(s->cache, r->tenant, r->tokens.ids, r->tokens.n);
+    for (size_t i = 0; i < s->running.n; i++) {
+        const minerva_request *other = s->running.items[i];
+        if (other->phase != PHASE_PREFILL || other->tenant != r->tenant) continue;
+        size_t n = other->n_prompt < r->tokens.n ? other->n_prompt : r->tokens.n, same = 0;
+        while (same < n && other->tokens.ids[same] == r->tokens.ids[same]) same++;
+        if (same >= have + WORTH_WAITING_FOR) return true;
+    }
+    return false;
+}
+
+/* The next request to admit: the first of the tenant after the last served one. */
+static size_t choose(const minerva_scheduler *s)
+{
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < s->waiting.n; i++) {
+        const minerva_request *r = s->waiting.items[i];
+        if (better_wait(s, r)) continue;
+        if (r->tenant != s->last_tenant) return i;
+        if (best == SIZE_MAX) best = i;
+    }
+    return best;
+}
+
+static minerva_status sample_row(minerva_scheduler *s, minerva_request *r, const float *logits,
+                                 minerva_error *err);
+
+/* Gives the request a sequence: from the cache as far as it reaches, else an empty one. */
+static minerva_status begin(minerva_scheduler *s, minerva_request *r, minerva_error *err)
+{
+    const mn_backend *b = s->model->backend;
+    const float *logits = NULL;
+    bool resumed = r->stream.n_generated > 0;
+    minerva_status st = MINERVA_OK;
+    r->seq = NULL;
+    r->n_done = 0;
+    if (s->cache)
+        st = mn_prefix_cache_find(s->cache, r->tenant, r->tokens.ids, r->tokens.n, &r->seq,
+                                  &r->n_done, &logits, err);
+    if (st == MINERVA_OK && !r->seq) st = b->seq_create(s->model->engine, &r->seq, err);
+    if (st != MINERVA_OK) return st;
+    r->phase = PHASE_PREFILL;
+    if (!resumed) {
+        r->result.n_cached = r->n_done;
+        pthread_mutex_lock(&s->mutex);
+        s->stats.tokens_prompt += (int64_t)r->n_prompt;
+        s->stats.tokens_cached += (int64_t)r->n_done;
+        pthread_mutex_unlock(&s->mutex);
+    }
+    return logits ? sample_row(s, r, logits, err) : MINERVA_OK;
+}
+
+static void admit(minerva_scheduler *s)
+{
+    while (s->running.n < (size_t)s->o.max_running) {
+        size_t i = choose(s);
+        if (i == SIZE_MAX) return;
+        minerva_request *r = s->waiting.items[i];
+        minerva_error err = { 0 };
+        minerva_status st;
+        while ((st = begin(s, r, &err)) == MINERVA_FULL && s->cache
+               && mn_prefix_cache_evict(s->cache)) err = (minerva_error){ 0 };
+        if (st == MINERVA_FULL && s->running.n) return;     /* when something has ended */
+        s->last_tenant = r->tenant;
+        if (st == MINERVA_OK && !list_add(&s->running, r)) st = mn_fail_memory(&err, 1);
+        if (st != MINERVA_OK) {
+            finish_waiting(s, i, &err);
+            continue;
+        }
+        list_remove(&s->waiting, i);
+        pthread_mutex_lock(&s->mutex);
+        s->stats.n_queued--;
+        s->stats.n_running++;
+        pthread_mutex_unlock(&s->mutex);
+        if (r->stream.finished) finish_running(s, s->running.n - 1, NULL);
+    }
+}
+
+/* Back to the head of the waiting list; tokens, sampler and text stay as they are. */
+static bool preempt_youngest(minerva_scheduler *s)
+{
+    if (s->running.n < 2) return false;
+    minerva_request *r = s->running.items[s->running.n - 1];
+    if (!list_add(&s->waiting, r)) return false;
+    memmove(s->waiting.items + 1, s->waiting.items, (s->waiting.n - 1) * sizeof r);
+    s->waiting.items[0] = r;
+    list_remove(&s->running, s->running.n - 1);
+    s->model->backend->seq_free(s->model->engine, r->seq);
+    r->seq = NULL;
+    r->n_done = 0;
+    r->phase = PHASE_WAITING;
+    pthread_mutex_lock(&s->mutex);
+    s->stats.n_running--;
+    s->stats.n_queued++;
+    s->stats.n_preempted++;
+    pthread_mutex_unlock(&s->mutex);
+    return true;
+}
+
+/* ---- batches ----------------------------------------------------------------------- */
+
+static int32_t add_span(minerva_scheduler *s, int32_t at, minerva_request *r, size_t n)
+{
+    s->spans[s->n_batch] = (mn_span){ r->seq, at, (int32_t)n };
+    s->batch[s->n_batch++] = r;
+    memcpy(s->batch_tokens + at, r->tokens.ids + r->n_done, n * sizeof(int32_t));
+    memset(s->batch_want + at, 0, n);
+    if (r->n_done + n == r->tokens.n) s->batch_want[at + (int32_t)n - 1] = 1;
+    return at + (int32_t)n;
+}
+
+/* Tokens in the batch; 0: nothing to do. */
+static int32_t build_batch(minerva_scheduler *s)
+{
+    int32_t at = 0, most = s->model->max_batch;
+    s->n_batch = 0;
+    for (size_t i = 0; i < s->running.n && at < most; i++)
+        if (s->running.items[i]->phase == PHASE_DECODE)
+            at = add_span(s, at, s->running.items[i], 1);
+    int32_t room = most - at;
+    if (at && room > s->o.prefill_chunk) room = s->o.prefill_chunk;
+    for (size_t i = 0; i < s->running.n && room > 0; i++) {
+        minerva_request *r = s->running.items[i];
+        if (r->phase != PHASE_PREFILL) continue;
+        size_t n = r->tokens.n - r->n_done;
+        if (n > (size_t)room) n = (size_t)room;
+        at = add_span(s, at, r, n);
+        room -= (int32_t)n;
+    }
+    return at;
+}
+
+/* Given up only when nobody is left who wants the result. */
+static bool batch_unwanted(void *ctx)
+{
+    minerva_scheduler *s = ctx;
+    for (int32_t i = 0; i < s->n_batch; i++)
+        if (!atomic_load_explicit(&s->batch[i]->cancelled, memory_order_relaxed)) return false;
+    return true;
+}
+
+static minerva_status forward(minerva_scheduler *s, int32_t n, mn_output *out,
+                              minerva_error *err)
+{
+    minerva_model *m = s->model;
+    mn_batch batch = { .tokens = s->batch_tokens, .n_tokens = n, .spans = s->spans,
+                       .n_spans = s->n_batch, .want = s->batch_want,
+                       .cancelled = batch_unwanted, .cancel_ctx = s };
+    pthread_mutex_lock(&m->engine_lock);
+    minerva_status st = m->backend->forward(m->engine, &batch, out, err);
+    pthread_mutex_unlock(&m->engine_lock);
+    return st;
+}
+
+/* The prompt is read: keep it for others (and for an exact repeat). */
+static void cache_prompt(minerva_scheduler *s, minerva_request *r, const float *logits)
+{
+    mn_seq *copy;
+    if (!s->cache || r->stream.n_generated) return;
+    if (s->model->backend->seq_fork(s->model->engine, r->seq, &copy, NULL) == MINERVA_OK)
+        mn_prefix_cache_insert(s->cache, r->tenant, r->tokens.ids, r->n_done, copy, logits);
+}
+
+/* Draw the next token of a request whose tokens are all evaluated. */
+static minerva_status sample_row(minerva_scheduler *s, minerva_request *r, const float *logits,
+                                 minerva_error *err)
+{
+    int32_t token;
+    if (r->first_s <= 0) r->first_s = now_s();
+    r->phase = PHASE_DECODE;
+    minerva_status st = mn_stream_step(&r->stream, logits, &token, err);
+    if (st != MINERVA_OK || r->stream.finished) return st;
+    if (r->tokens.n >= (size_t)minerva_model_context(s->model))
+        return mn_stream_end(&r->stream, MINERVA_FINISH_LENGTH, err);
+    if (r->tokens.n == r->tokens.capacity) {
+        size_t capacity = 2 * r->tokens.capacity;
+        int32_t *ids = realloc(r->tokens.ids, capacity * sizeof *ids);
+        if (!ids) return mn_fail_memory(err, capacity * sizeof *ids);
+        r->tokens.ids = ids;
+        r->tokens.capacity = capacity;
+    }
+    r->tokens.ids[r->tokens.n++] = token;
+    return MINERVA_OK;
+}
+
+/* Account for a batch that ran, and sample where a row was wanted. */
+static void take_results(minerva_scheduler *s, const mn_output *out)
+{
+    size_t vocab = (size_t)minerva_model_vocab(s->model);
+    int64_t generated = 0;
+    const float *row = out->logits;
+    for (int32_t i = 0; i < s->n_batch; i++) {
+        minerva_request *r = s->batch[i];
+        minerva_error err = { 0 };
+        bool prefill = r->phase == PHASE_PREFILL;
+        r->n_done += (size_t)s->spans[i].n;
+        if (r->n_done < r->tokens.n) continue;
+        if (prefill) cache_prompt(s, r, row);
+        minerva_status st = sample_row(s, r, row, &err);
+        row += vocab;
+        generated++;
+        if (st == MINERVA_OK && !r->stream.finished) continue;
+        for (size_t k = 0; k < s->running.n; k++)
+            if (s->running.items[k] == r) {
+                finish_running(s, k, st == MINERVA_OK ? NULL : &err);
+                break;
+            }
+    }
+    pthread_mutex_lock(&s->mutex);
+    s->stats.tokens_generated += generated;
+    s->stats.n_passes++;
+    pthread_mutex_unlock(&s->mutex);
+}
+
+/* One forward pass, making room if the engine says that it is full. */
+static void step(minerva_scheduler *s)
+{
+    for (;;) {
+        minerva_error err = { 0 };
+        mn_output out = { 0 };
+        int32_t n = build_batch(s);
+        if (!n) return;
+        minerva_status st = forward(s, n, &out, &err);
+        if (st == MINERVA_OK) {
+            take_results(s, &out);
+            return;
+        }
+        if (st == MINERVA_CANCELLED) return;        /* drop_cancelled() follows */
+        if (st == MINERVA_FULL && s->cache && mn_prefix_cache_evict(s->cache)) continue;
+        if (st == MINERVA_FULL && preempt_youngest(s)) continue;
+        for (int32_t i = s->n_batch; i-- > 0;)
+            for (size_t k = s->running.n; k-- > 0;)
+                if (s->running.items[k] == s->batch[i]) finish_running(s, k, &err);
+        return;
+    }
+}
+
+/* ---- the worker -------------------------------------------------------------------- */
+
+/* Moves the inbox to the waiting list; sleeps while there is nothing at all to do.
+ * false: quit. */
+static bool take_inbox(minerva_scheduler *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    while (!s->quit && !s->inbox_first && !s->waiting.n && !s->running.n)
+        pthread_cond_wait(&s->wake, &s->mutex);
+    minerva_request *r = s->inbox_first;
+    s->inbox_first = s->inbox_last = NULL;
+    bool quit = s->quit;
+    if (s->cache) {
+        mn_prefix_stats cache;
+        mn_prefix_cache_stats(s->cache, &cache);
+        s->stats.cache_entries = cache.n_entries;
+        s->stats.cache_evictions = cache.evictions;
+    }
+    pthread_mutex_unlock(&s->mutex);
+    while (r) {
+        minerva_request *next = r->next;
+        r->next = NULL;
+        if (!list_add(&s->waiting, r)) {
+            minerva_error err = { 0 };
+            mn_fail_memory(&err, 1);
+            count(s, &s->stats.n_queued, -1);
+            finish(s, r, &err);
+        }
+        r = next;
+    }
+    return !quit;
+}
+
+static void *work(void *arg)
+{
+    minerva_scheduler *s = arg;
+    while (take_inbox(s)) {
+        drop_cancelled(s, false);
+        admit(s);
+        step(s);
+    }
+    drop_cancelled(s, true);
+    return NULL;
+}
+
+static minerva_status set_options(minerva_scheduler *s, const minerva_scheduler_options *o,
+                                  minerva_error *err)
+{
+    if (o) s->o = *o;
+    if (s->o.max_running < 0 || s->o.max_queued < 0 || s->o.prefill_chunk < 0
+        || s->o.max_cached < -1)
+        return mn_fail(err, MINERVA_INVALID, "scheduler: limits of 0 or more expected");
+    if (!s->o.max_running) s->o.max_running = 32;
+    if (!s->o.max_queued) s->o.max_queued = 256;
+    if (!s->o.prefill_chunk) s->o.prefill_chunk = 64;
+    if (!s->o.max_cached) s->o.max_cached = 1024;
+    if (!s->o.max_logits_bytes) s->o.max_logits_bytes = (size_t)64 << 20;
+    if (s->o.max_running > s->model->max_batch) s->o.max_running = s->model->max_batch;
+    return MINERVA_OK;
+}
+
+minerva_status minerva_scheduler_create(minerva_scheduler **out, minerva_model *model,
+                                        const minerva_scheduler_options *options,
+                                        minerva_error *err)
+{
+    minerva_status st = mn_runtime_need_engine(model, err);
+    if (st != MINERVA_OK) return st;
+    minerva_scheduler *s = calloc(1, sizeof *s);
+    if (!s) return mn_fail_memory(err, sizeof *s);
+    s->model = model;
+    pthread_mutex_init(&s->mutex, NULL);
+    pthread_cond_init(&s->wake, NULL);
+    size_t most = (size_t)model->max_batch;
+    s->batch_tokens = calloc(most, sizeof *s->batch_tokens);
+    s->batch_want = calloc(most, 1);
+    s->spans = calloc(most, sizeof *s->spans);
+    s->batch = calloc(most, sizeof *s->batch);
+    st = s->batch_tokens && s->batch_want && s->spans && s->batch
+             ? set_options(s, options, err) : mn_fail_memory(err, most * 64);
+    if (st == MINERVA_OK && s->o.max_cached > 0)
+        st = mn_prefix_cache_create(&s->cache, model->backend, model->engine, s->o.max_cached,
+                                    s->o.max_logits_bytes, err);
+    s->quit = true;                 /* no thread to join yet */
+    if (st == MINERVA_OK) {
+        s->quit = false;
+        if (pthread_create(&s->thread, NULL, work, s)) {
+            s->quit = true;
+            st = mn_fail(err, MINERVA_MEMORY, "the scheduler's thread could not be started");
+        }
+    }
+    if (st != MINERVA_OK) {
+        minerva_scheduler_free(s);
+        return st;
+    }
+    *out = s;
+    return MINERVA_OK;
+}
+
+void minerva_scheduler_free(minerva_scheduler *s)
+{
+    if (!s) return;
+    pthread_mutex_lock(&s->mutex);
+    bool started = !s->quit;
+    s->quit = true;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->mutex);
+    if (started) pthread_join(s->thread, NULL);
+    mn_prefix_cache_free(s->cache);
+    pthread_cond_destroy(&s->wake);
+    pthread_mutex_destroy(&s->mutex);
+    free(s->waiting.items);
+    free(s->running.items);
+    free(s->batch_tokens);
+    free(s->batch_want);
+    free(s->spans);
+    free(s->batch);
+    free(s);
+}
+
+void minerva_scheduler_get_stats(minerva_scheduler *s, minerva_scheduler_stats *out)
+{
+    pthread_mutex_lock(&s->mutex);
+    *out = s->stats;
+    pthread_mutex_unlock(&s->mutex);
+}
