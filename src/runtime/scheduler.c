@@ -9,7 +9,9 @@
  *      +----preempted: its state is dropped, its tokens are kept----+
  *
  * (1) Only the worker touches the engine, the prefix cache and a request's inside; submit
- *     and cancel reach it through `inbox` (under `mutex`) and one atomic flag.
+ *     and cancel reach it through `inbox` (under `mutex`) and one atomic flag.  It holds the
+ *     model's engine_lock for one round at a time, so sessions of the model get turns too;
+ *     callbacks run under it and must not call into sessions.
  * (2) Every accepted request gets exactly one on_done.
  * (3) Fairness: tenants take turns in admission; among running requests every decoding one
  *     is in every batch, and prompts share what is left in order of arrival.
@@ -197,7 +199,7 @@ static minerva_status request_create(minerva_request **out, const minerva_model 
 minerva_status minerva_scheduler_submit(minerva_scheduler *s, const minerva_request_options *o,
                                         minerva_request **request, minerva_error *err)
 {
-    minerva_request *r;
+    minerva_request *r = NULL;
     minerva_status st = request_create(&r, s->model, o, err);
     if (st != MINERVA_OK) return st;
     pthread_mutex_lock(&s->mutex);
@@ -448,10 +450,7 @@ static minerva_status forward(minerva_scheduler *s, int32_t n, mn_output *out,
     mn_batch batch = { .tokens = s->batch_tokens, .n_tokens = n, .spans = s->spans,
                        .n_spans = s->n_batch, .want = s->batch_want,
                        .cancelled = batch_unwanted, .cancel_ctx = s };
-    pthread_mutex_lock(&m->engine_lock);
-    minerva_status st = m->backend->forward(m->engine, &batch, out, err);
-    pthread_mutex_unlock(&m->engine_lock);
-    return st;
+    return m->backend->forward(m->engine, &batch, out, err);
 }
 
 /* The prompt is read: keep it for others (and for an exact repeat). */
@@ -573,12 +572,17 @@ static bool take_inbox(minerva_scheduler *s)
 static void *work(void *arg)
 {
     minerva_scheduler *s = arg;
+    pthread_mutex_t *engine = &s->model->engine_lock;
     while (take_inbox(s)) {
+        pthread_mutex_lock(engine);
         drop_cancelled(s, false);
         admit(s);
         step(s);
+        pthread_mutex_unlock(engine);
     }
+    pthread_mutex_lock(engine);
     drop_cancelled(s, true);
+    pthread_mutex_unlock(engine);
     return NULL;
 }
 
