@@ -1,0 +1,463 @@
+/* The scheduler and the prefix cache, over an engine that is arithmetic.
+ *
+ * The fake engine's next token is a hash of all tokens before it, so any mix-up of
+ * sequences, any token lost, repeated or taken from another's cache changes the answer.
+ * It has a memory limit in tokens (shared prefixes are not shared here, which is stricter)
+ * and can refuse to cut sequences back, as recurrent networks do. */
+#include "base/hash.h"
+#include "runtime/prefix_cache.h"
+#include "runtime/runtime.h"
+#include "tests/check.h"
+
+#include <pthread.h>
+
+enum { VOCAB = 64, END = 2, CONTEXT = 400, BATCH = 32 };
+
+/* ---- the engine -------------------------------------------------------------------- */
+
+struct mn_engine {
+    size_t limit, used;         /* tokens in all sequences */
+    bool fixed;                 /* cannot trim */
+    int64_t evaluated;
+    int live;                   /* sequences */
+    float logits[BATCH * VOCAB];
+    int delay_us;
+};
+
+struct mn_seq {
+    mn_engine *engine;
+    int32_t tokens[CONTEXT];
+    int32_t n;
+};
+
+static int32_t next_token(const int32_t *tokens, int32_t n)
+{
+    uint64_t h = mn_hash64(tokens, (size_t)n * sizeof *tokens, 99);
+    return h % 40 == 0 ? END : 4 + (int32_t)((h >> 8) % (VOCAB - 4));
+}
+
+static int32_t fake_vocab(const mn_engine *e) { return VOCAB; }
+static int32_t fake_hidden(const mn_engine *e) { return 1; }
+static int32_t fake_context(const mn_engine *e) { return CONTEXT; }
+
+static minerva_status fake_forward(mn_engine *e, const mn_batch *b, mn_output *out,
+                                   minerva_error *err)
+{
+    size_t wanted = 0;
+    assert_true(b->n_tokens > 0 && b->n_tokens <= BATCH);
+    if (e->delay_us) usleep((unsigned)e->delay_us);
+    if (e->limit && e->used + (size_t)b->n_tokens > e->limit) {
+        err->code = MINERVA_FULL;
+        snprintf(err->message, sizeof err->message, "no memory for %d tokens", b->n_tokens);
+        return MINERVA_FULL;
+    }
+    for (int32_t i = 0; i < b->n_spans; i++) {
+        mn_seq *s = b->spans[i].seq;
+        for (int32_t k = 0; k < i; k++) assert_ptr_not_equal(s, b->spans[k].seq);
+        for (int32_t k = 0; k < b->spans[i].n; k++) {
+            assert_true(s->n < CONTEXT);
+            s->tokens[s->n++] = b->tokens[b->spans[i].first + k];
+            if (!b->want[b->spans[i].first + k]) continue;
+            float *row = e->logits + wanted++ * VOCAB;
+            for (int v = 0; v < VOCAB; v++) row[v] = 0;
+            row[next_token(s->tokens, s->n)] = 1;
+        }
+    }
+    e->used += (size_t)b->n_tokens;
+    e->evaluated += b->n_tokens;
+    out->logits = e->logits;
+    out->n_wanted = (int32_t)wanted;
+    return MINERVA_OK;
+}
+
+static minerva_status fake_create(mn_engine *e, mn_seq **out, minerva_error *err)
+{
+    *out = calloc(1, sizeof **out);
+    (*out)->engine = e;
+    e->live++;
+    return MINERVA_OK;
+}
+
+static void fake_free(mn_engine *e, mn_seq *s)
+{
+    if (!s) return;
+    e->used -= (size_t)s->n;
+    e->live--;
+    free(s);
+}
+
+static int32_t fake_length(const mn_seq *s) { return s->n; }
+
+static minerva_status fake_fork(mn_engine *e, const mn_seq *s, mn_seq **out, minerva_error *err)
+{
+    if (e->limit && e->used + (size_t)s->n > e->limit) return MINERVA_FULL;
+    fake_create(e, out, err);
+    memcpy(*out, s, sizeof *s);
+    e->used += (size_t)s->n;
+    return MINERVA_OK;
+}
+
+static bool fake_can_trim(const mn_seq *s, int32_t n)
+{
+    return !s->engine->fixed || n == s->n || n == 0;
+}
+
+static minerva_status fake_trim(mn_engine *e, mn_seq *s, int32_t n, minerva_error *err)
+{
+    assert_true(fake_can_trim(s, n) && n <= s->n);
+    e->used -= (size_t)(s->n - n);
+    s->n = n;
+    return MINERVA_OK;
+}
+
+static const mn_backend fake = {
+    .version = MN_BACKEND_VERSION, .name = "fake", .vocab = fake_vocab, .hidden = fake_hidden,
+    .context = fake_context, .forward = fake_forward, .seq_create = fake_create,
+    .seq_free = fake_free, .seq_length = fake_length, .seq_fork = fake_fork,
+    .seq_can_trim = fake_can_trim, .seq_trim = fake_trim,
+};
+
+/* A model around it, with a tokenizer whose tokens are single letters. */
+static void model_init(minerva_model *m, mn_engine *e)
+{
+    static char spelling[VOCAB][8];
+    static mn_str text[VOCAB];
+    static float scores[VOCAB];
+    static int32_t types[VOCAB];
+    for (int i = 0; i < VOCAB; i++) {
+        snprintf(spelling[i], sizeof spelling[i], i < 4 ? "<%d>" : "%c", i < 4 ? i : ';' + i);
+        text[i] = (mn_str){ spelling[i], strlen(spelling[i]) };
+        types[i] = i < 4 ? 3 : 1;
+    }
+    mn_gguf_vocab v = { .model = { "llama", 5 }, .token_text = text, .scores = scores,
+                        .types = types, .n_tokens = VOCAB, .bos = 1, .eos = END, .eot = -1,
+                        .eom = -1, .unk = 0, .sep = -1, .pad = -1, .cls = -1, .mask = -1,
+                        .add_bos = 0, .add_eos = 0, .add_sep = -1, .add_space_prefix = 0,
+                        .escape_whitespaces = true };
+    *m = (minerva_model){ .backend = &fake, .engine = e, .max_batch = BATCH, .ends = { END },
+                          .n_ends = 1 };
+    pthread_mutex_init(&m->engine_lock, NULL);
+    assert_ok(mn_tokenizer_from_gguf(&m->tokenizer, &v, err));
+}
+
+static void model_clear(minerva_model *m)
+{
+    mn_tokenizer_free(m->tokenizer);
+    pthread_mutex_destroy(&m->engine_lock);
+}
+
+/* ---- clients ----------------------------------------------------------------------- */
+
+typedef struct {
+    int32_t prompt[CONTEXT];
+    size_t n_prompt;
+    int32_t max_tokens;
+    int32_t got[CONTEXT];
+    size_t n_got;
+    int cancel_after;           /* pieces; 0: never */
+    minerva_generate_result result;
+    minerva_error err;
+    int n_done;
+    pthread_mutex_t *mutex;
+    pthread_cond_t *done;
+} client;
+
+static bool on_piece(void *ctx, const minerva_piece *piece)
+{
+    client *c = ctx;
+    if (piece->token >= 0) c->got[c->n_got++] = piece->token;
+    return !c->cancel_after || (int)c->n_got < c->cancel_after;
+}
+
+static void on_done(void *ctx, const minerva_generate_result *result, const minerva_error *err)
+{
+    client *c = ctx;
+    pthread_mutex_lock(c->mutex);
+    c->result = *result;
+    c->err = *err;
+    c->n_done++;
+    pthread_cond_signal(c->done);
+    pthread_mutex_unlock(c->mutex);
+}
+
+typedef struct {
+    mn_engine engine;
+    minerva_model model;
+    minerva_scheduler *scheduler;
+    pthread_mutex_t mutex;
+    pthread_cond_t done;
+} bench;
+
+static void bench_init(bench *b, size_t limit, bool fixed, minerva_scheduler_options o)
+{
+    memset(b, 0, sizeof *b);
+    b->engine.limit = limit;
+    b->engine.fixed = fixed;
+    pthread_mutex_init(&b->mutex, NULL);
+    pthread_cond_init(&b->done, NULL);
+    model_init(&b->model, &b->engine);
+    assert_ok(minerva_scheduler_create(&b->scheduler, &b->model, &o, err));
+}
+
+static void bench_clear(bench *b)
+{
+    minerva_scheduler_free(b->scheduler);
+    assert_int_equal(b->engine.live, 0);        /* no sequence leaked */
+    assert_int_equal(b->engine.used, 0);
+    model_clear(&b->model);
+    pthread_mutex_destroy(&b->mutex);
+    pthread_cond_destroy(&b->done);
+}
+
+static minerva_status submit(bench *b, client *c, const char *tenant, minerva_request **r)
+{
+    minerva_error err = { 0 };
+    c->mutex = &b->mutex;
+    c->done = &b->done;
+    minerva_request_options o = {
+        .prompt = c->prompt, .n_prompt = c->n_prompt, .tenant = tenant, .on_done = on_done,
+        .generate = { .max_tokens = c->max_tokens, .on_piece = on_piece, .ctx = c },
+    };
+    return minerva_scheduler_submit(b->scheduler, &o, r, &err);
+}
+
+static void wait_for(bench *b, client *c)
+{
+    pthread_mutex_lock(&b->mutex);
+    while (!c->n_done) pthread_cond_wait(&b->done, &b->mutex);
+    pthread_mutex_unlock(&b->mutex);
+}
+
+/* What the engine would say to this client alone. */
+static void check_answer(const client *c)
+{
+    int32_t tokens[2 * CONTEXT];
+    size_t n = c->n_prompt, i = 0;
+    memcpy(tokens, c->prompt, n * sizeof *tokens);
+    assert_int_equal(c->n_done, 1);
+    assert_int_equal(c->err.code, MINERVA_OK);
+    for (; i < c->n_got; i++) {
+        tokens[n] = next_token(tokens, (int32_t)n);
+        if (tokens[n] != c->got[i]) fail_msg("token %zu: %d expected, %d found", i, tokens[n], c->got[i]);
+        n++;
+    }
+    if (c->result.finish == MINERVA_FINISH_STOP)
+        assert_int_equal(next_token(tokens, (int32_t)n), END);
+    if (c->result.finish == MINERVA_FINISH_LENGTH)
+        assert_true((int32_t)i == c->max_tokens || n >= CONTEXT);
+}
+
+static uint32_t random_next(uint32_t *x) { return (*x = *x * 1664525u + 1013904223u) >> 8; }
+
+static void make_prompt(client *c, uint32_t *x, size_t n)
+{
+    /* Few first tokens, so that prefixes are shared. */
+    c->n_prompt = n;
+    for (size_t i = 0; i < n; i++)
+        c->prompt[i] = 4 + (int32_t)(i < 60 ? (i + (i == 30 ? random_next(x) % 3 : 0)) % 50
+                                            : random_next(x) % 50);
+}
+
+/* ---- tests ------------------------------------------------------------------------- */
+
+static void storm(size_t limit, bool fixed, int32_t max_cached)
+{
+    enum { N = 300 };
+    static client clients[N];
+    static const char *const tenants[] = { "a", "b", NULL };
+    minerva_request *requests[N];
+    bench b;
+    uint32_t x = 12345;
+    memset(clients, 0, sizeof clients);
+    bench_init(&b, limit, fixed, (minerva_scheduler_options){
+        .max_running = 12, .max_queued = N, .prefill_chunk = 8, .max_cached = max_cached });
+    for (int i = 0; i < N; i++) {
+        make_prompt(&clients[i], &x, 1 + random_next(&x) % 120);
+        clients[i].max_tokens = 1 + (int32_t)(random_next(&x) % 60);
+        clients[i].cancel_after = random_next(&x) % 10 == 0 ? 3 : 0;
+        assert_int_equal(submit(&b, &clients[i], tenants[i % 3], &requests[i]), MINERVA_OK);
+        if (random_next(&x) % 16 == 0) minerva_request_cancel(requests[i]);
+        minerva_request_release(requests[i]);
+    }
+    for (int i = 0; i < N; i++) wait_for(&b, &clients[i]);
+    for (int i = 0; i < N; i++) check_answer(&clients[i]);
+    minerva_scheduler_stats stats;
+    minerva_scheduler_get_stats(b.scheduler, &stats);
+    assert_int_equal(stats.n_finished + stats.n_cancelled, N);
+    assert_int_equal(stats.n_failed, 0);
+    assert_int_equal(stats.n_queued, 0);
+    assert_int_equal(stats.n_running, 0);
+    if (max_cached > 0) assert_true(stats.tokens_cached > 0);
+    if (limit) assert_true(stats.n_preempted > 0 || stats.cache_evictions > 0);
+    bench_clear(&b);
+}
+
+static void every_answer_is_the_one_it_would_be_alone(void **state) { storm(0, false, 1024); }
+static void answers_survive_preemption_and_eviction(void **state) { storm(900, false, 1024); }
+static void answers_are_right_without_a_cache(void **state) { storm(0, false, -1); }
+static void recurrent_state_is_reused_only_at_its_own_length(void **state)
+{
+    storm(0, true, 1024);
+    storm(2000, true, 20);
+}
+
+static void a_follow_up_evaluates_only_what_is_new(void **state)
+{
+    for (int fixed = 0; fixed < 2; fixed++) {
+        bench b;
+        uint32_t x = 7;
+        client first = { 0 }, again = { 0 }, next = { 0 };
+        bench_init(&b, 0, fixed, (minerva_scheduler_options){ 0 });
+        make_prompt(&first, &x, 200);
+        first.max_tokens = 20;
+        submit(&b, &first, NULL, NULL);
+        wait_for(&b, &first);
+        check_answer(&first);
+
+        int64_t before = b.engine.evaluated;
+        again = (client){ .n_prompt = 200, .max_tokens = 1 };
+        memcpy(again.prompt, first.prompt, sizeof first.prompt);
+        submit(&b, &again, NULL, NULL);
+        wait_for(&b, &again);
+        check_answer(&again);
+        assert_int_equal(again.result.n_cached, 200);
+        assert_int_equal(b.engine.evaluated, before);   /* an exact repeat costs nothing */
+
+        next = (client){ .n_prompt = 200, .max_tokens = 1 };
+        memcpy(next.prompt, first.prompt, sizeof first.prompt);
+        for (size_t i = 0; i < first.n_got; i++) next.prompt[next.n_prompt++] = first.got[i];
+        for (int i = 0; i < 10; i++) next.prompt[next.n_prompt++] = 5 + i;
+        submit(&b, &next, NULL, NULL);
+        wait_for(&b, &next);
+        check_answer(&next);
+        assert_true(next.result.n_cached >= 200 + first.n_got - 1);
+        assert_true(b.engine.evaluated - before <= 11);
+        bench_clear(&b);
+    }
+}
+
+static void tenants_do_not_share_prefixes(void **state)
+{
+    bench b;
+    uint32_t x = 9;
+    client one = { 0 }, other = { 0 };
+    bench_init(&b, 0, false, (minerva_scheduler_options){ 0 });
+    make_prompt(&one, &x, 100);
+    one.max_tokens = other.max_tokens = 2;
+    memcpy(other.prompt, one.prompt, sizeof one.prompt);
+    other.n_prompt = 100;
+    submit(&b, &one, "alice", NULL);
+    wait_for(&b, &one);
+    submit(&b, &other, "bob", NULL);
+    wait_for(&b, &other);
+    assert_int_equal(other.result.n_cached, 0);
+    check_answer(&other);
+    bench_clear(&b);
+}
+
+static void equal_prompts_at_once_are_read_once(void **state)
+{
+    enum { N = 8 };
+    client clients[N];
+    bench b;
+    uint32_t x = 11;
+    memset(clients, 0, sizeof clients);
+    bench_init(&b, 0, false, (minerva_scheduler_options){ 0 });
+    b.engine.delay_us = 2000;
+    make_prompt(&clients[0], &x, 300);
+    for (int i = 0; i < N; i++) {
+        memcpy(clients[i].prompt, clients[0].prompt, sizeof clients[0].prompt);
+        clients[i].n_prompt = 300;
+        clients[i].max_tokens = 1;
+        submit(&b, &clients[i], NULL, NULL);
+    }
+    for (int i = 0; i < N; i++) wait_for(&b, &clients[i]);
+    for (int i = 0; i < N; i++) check_answer(&clients[i]);
+    assert_int_equal(b.engine.evaluated, 300);
+    bench_clear(&b);
+}
+
+static void a_full_queue_refuses_and_keeps_what_it_has(void **state)
+{
+    enum { N = 20 };
+    client clients[N];
+    bench b;
+    uint32_t x = 3;
+    int accepted = 0, refused = 0;
+    memset(clients, 0, sizeof clients);
+    bench_init(&b, 0, false, (minerva_scheduler_options){ .max_running = 1, .max_queued = 4 });
+    b.engine.delay_us = 1000;
+    for (int i = 0; i < N; i++) {
+        make_prompt(&clients[i], &x, 20);
+        clients[i].max_tokens = 20;
+        minerva_status st = submit(&b, &clients[i], NULL, NULL);
+        if (st == MINERVA_OK) accepted++;
+        else assert_int_equal(st, MINERVA_FULL);
+        refused += st != MINERVA_OK;
+        if (st != MINERVA_OK) clients[i].n_done = -1;
+    }
+    assert_true(refused > 0 && accepted >= 4);
+    for (int i = 0; i < N; i++) {
+        if (clients[i].n_done < 0) continue;
+        wait_for(&b, &clients[i]);
+        check_answer(&clients[i]);
+    }
+    bench_clear(&b);
+}
+
+static void a_prompt_that_cannot_fit_fails_alone(void **state)
+{
+    bench b;
+    uint32_t x = 5;
+    client big = { .max_tokens = 5 }, small = { .max_tokens = 5 };
+    bench_init(&b, 150, false, (minerva_scheduler_options){ 0 });
+    make_prompt(&big, &x, 200);
+    make_prompt(&small, &x, 20);
+    submit(&b, &big, NULL, NULL);
+    submit(&b, &small, NULL, NULL);
+    wait_for(&b, &big);
+    wait_for(&b, &small);
+    assert_int_equal(big.err.code, MINERVA_FULL);
+    check_answer(&small);
+    client never = { .n_prompt = CONTEXT, .max_tokens = 1 };
+    minerva_error err = { 0 };
+    minerva_request_options o = { .prompt = never.prompt, .n_prompt = CONTEXT + 1 };
+    assert_int_equal(minerva_scheduler_submit(b.scheduler, &o, NULL, &err), MINERVA_INVALID);
+    assert_non_null(strstr(err.message, "400"));
+    assert_non_null(strstr(err.message, "401"));
+    bench_clear(&b);
+}
+
+static void freeing_cancels_what_is_left(void **state)
+{
+    bench b;
+    uint32_t x = 5;
+    client c = { .max_tokens = 300 }, d = { .max_tokens = 300 };
+    bench_init(&b, 0, false, (minerva_scheduler_options){ .max_running = 1 });
+    b.engine.delay_us = 3000;
+    make_prompt(&c, &x, 20);
+    make_prompt(&d, &x, 20);
+    submit(&b, &c, NULL, NULL);
+    submit(&b, &d, NULL, NULL);
+    bench_clear(&b);
+    assert_int_equal(c.n_done, 1);
+    assert_int_equal(d.n_done, 1);
+    assert_int_equal(d.result.finish, MINERVA_FINISH_CANCELLED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_answer_is_the_one_it_would_be_alone),
+        cmocka_unit_test(answers_survive_preemption_and_eviction),
+        cmocka_unit_test(answers_are_right_without_a_cache),
+        cmocka_unit_test(recurrent_state_is_reused_only_at_its_own_length),
+        cmocka_unit_test(a_follow_up_evaluates_only_what_is_new),
+        cmocka_unit_test(tenants_do_not_share_prefixes),
+        cmocka_unit_test(equal_prompts_at_once_are_read_once),
+        cmocka_unit_test(a_full_queue_refuses_and_keeps_what_it_has),
+        cmocka_unit_test(a_prompt_that_cannot_fit_fails_alone),
+        cmocka_unit_test(freeing_cancels_what_is_left),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
