@@ -89,7 +89,8 @@ typedef struct {
 } minerva_model_options;
 
 /* path     a .gguf file (any part of a split one), a model directory, or a directory that
- *          holds exactly one of these
+ *          holds exactly one of these; with OPEN_TEXT also a bare tokenizer.json or
+ *          SentencePiece .model file
  * options  NULL = defaults
  * Errors   NOT_FOUND, IO; INVALID (malformed file, named with place and expectation);
  *          UNSUPPORTED (a family or type that no backend here runs); MEMORY.

@@ -172,6 +172,8 @@ static json_t *name_of(const minerva_model *m)
 minerva_status minerva_model_describe(const minerva_model *m, char **json, minerva_error *err)
 {
     const char *recommended;
+    if (!m->source)
+        return mn_fail(err, MINERVA_INVALID, "a model expected, a bare tokenizer file found");
     json_t *fits = describe_fits(m, &recommended);
     json_t *path = json_string(m->source->path);
     json_t *all = json_pack("{s:o, s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:s?}",
@@ -214,6 +216,7 @@ static void gguf_float(const mn_gguf *g, const char *key, float *out)
 void minerva_model_default_sampling(const minerva_model *m, minerva_sampling *s)
 {
     float top_k = (float)s->top_k;
+    if (!m->source) return;
     if (m->source->kind == MN_SOURCE_GGUF) {
         const mn_gguf *g = m->source->gguf;
         gguf_float(g, "general.sampling.temp", &s->temperature);

@@ -79,6 +79,28 @@ static minerva_status check_options(const minerva_model_options *o, minerva_erro
     return MINERVA_OK;
 }
 
+/* "tokenizer.json", "spiece.model": for OPEN_TEXT a tokenizer file will do. */
+static bool is_tokenizer_file(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t n = strlen(name);
+    return !strcmp(name, "tokenizer.json") || (n > 6 && !strcmp(name + n - 6, ".model"));
+}
+
+/* Everything but the engine. */
+static minerva_status open_text(minerva_model *m, const char *path, minerva_error *err)
+{
+    mn_source_options how = { .metadata_only = m->mode != MINERVA_OPEN_RUN };
+    if (m->mode == MINERVA_OPEN_TEXT && is_tokenizer_file(path))
+        return mn_runtime_tokenizer_file(&m->tokenizer, path, err);
+    minerva_status st = mn_source_open(&m->source, path, &how, err);
+    if (st != MINERVA_OK) return st;
+    if (mn_runtime_load_tokenizer(&m->tokenizer, m->source, &m->no_tokenizer) != MINERVA_OK)
+        mn_log_line(&m->log, MINERVA_LOG_WARNING, "%s", m->no_tokenizer.message);
+    st = mn_runtime_load_templates(m, err);
+    return st == MINERVA_OK ? mn_runtime_load_ends(m, err) : st;
+}
+
 minerva_status minerva_model_open(minerva_model **out, const char *path,
                                   const minerva_model_options *options, minerva_error *err)
 {
@@ -92,12 +114,7 @@ minerva_status minerva_model_open(minerva_model **out, const char *path,
     m->log = (mn_log){ o->log, o->log_ctx };
     pthread_mutex_init(&m->engine_lock, NULL);
 
-    mn_source_options how = { .metadata_only = o->mode != MINERVA_OPEN_RUN };
-    if ((st = mn_source_open(&m->source, path, &how, err)) != MINERVA_OK) goto fail;
-    if (mn_runtime_load_tokenizer(&m->tokenizer, m->source, &m->no_tokenizer) != MINERVA_OK)
-        mn_log_line(&m->log, MINERVA_LOG_WARNING, "%s", m->no_tokenizer.message);
-    if ((st = mn_runtime_load_templates(m, err)) != MINERVA_OK) goto fail;
-    if ((st = mn_runtime_load_ends(m, err)) != MINERVA_OK) goto fail;
+    if ((st = open_text(m, path, err)) != MINERVA_OK) goto fail;
     if (o->progress && !o->progress(o->progress_ctx, 0.1f)) {
         st = mn_fail(err, MINERVA_CANCELLED, "loading was cancelled");
         goto fail;

@@ -31,7 +31,7 @@ typedef struct {
 } mn_named_template;
 
 struct minerva_model {
-    mn_model_source *source;
+    mn_model_source *source;    /* NULL: opened from a bare tokenizer file */
     mn_arena arena;             /* strings read from the source */
     mn_log log;
     mn_tokenizer *tokenizer;
@@ -56,6 +56,8 @@ struct minerva_session {
 
 /* The tokenizer of a source, whichever kind it is (vocab.c). */
 minerva_status mn_runtime_load_tokenizer(mn_tokenizer **out, mn_model_source *source,
+                                         minerva_error *err);
+minerva_status mn_runtime_tokenizer_file(mn_tokenizer **out, const char *path,
                                          minerva_error *err);
 /* Fills templates[] and n_templates (chat.c). */
 minerva_status mn_runtime_load_templates(minerva_model *model, minerva_error *err);

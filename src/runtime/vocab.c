@@ -2,8 +2,10 @@
  *
  * A GGUF file carries the vocabulary as metadata arrays, which are lent to the text room
  * as slices of the mapping.  A directory carries tokenizer.json, or tokenizer.model where
- * the model is older; tokenizer_config.json beside either says what is added.
+ * the model is older; tokenizer_config.json beside either says what is added.  Either file
+ * may also be opened by itself.
  */
+#include "base/mapfile.h"
 #include "base/status.h"
 #include "runtime/runtime.h"
 
@@ -187,6 +189,31 @@ static minerva_status from_dir(mn_tokenizer **out, mn_model_dir *d, minerva_erro
     }
     free(text);
     free(config);
+    return st;
+}
+
+/* A tokenizer file by itself: tokenizer.json (with the config beside it) or a SentencePiece
+ * model, which stands alone. */
+minerva_status mn_runtime_tokenizer_file(mn_tokenizer **out, const char *path,
+                                         minerva_error *err)
+{
+    char *text = NULL, *config = NULL;
+    size_t len, config_len = 0, n = strlen(path);
+    minerva_status st = mn_read_file(path, MAX_TOKENIZER_BYTES, &text, &len, err);
+    if (st != MINERVA_OK) return st;
+    if (n > 5 && !strcmp(path + n - 5, ".json")) {
+        const char *slash = strrchr(path, '/');
+        int dir = slash ? (int)(slash - path) + 1 : 0;
+        char beside[4096];
+        snprintf(beside, sizeof beside, "%.*stokenizer_config.json", dir, path);
+        if (mn_read_file(beside, MAX_CONFIG_BYTES, &config, &config_len, NULL) != MINERVA_OK)
+            config = NULL;
+        st = mn_tokenizer_from_json(out, text, len, config, config_len, err);
+    } else {
+        st = mn_tokenizer_from_sentencepiece(out, text, len, NULL, 0, err);
+    }
+    free(config);
+    free(text);
     return st;
 }
 
