@@ -15,9 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { SPINS_BEFORE_SLEEP = 20000, SPINS_BEFORE_YIELD = 20000, LINE = 64 };
+/* Waiting is measured in time, not in turns: a pause lasts from 10 to 150 cycles, and an
+ * emulated one much longer. */
+enum { SPIN_BEFORE_SLEEP_NS = 100000, SPIN_BEFORE_YIELD_NS = 50000, TURNS = 32, LINE = 64 };
 
 struct mn_pool {
     int n_threads;
@@ -44,8 +47,31 @@ static inline void relax(void)
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
-    __asm__ volatile("yield");
+    __asm__ volatile("isb" ::: "memory");  /* waits longer than "yield" */
 #endif
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Waits until *word differs from `old`, at most about `limit_ns`; returns what it is. */
+static unsigned spin_while(atomic_uint *word, unsigned old, int64_t limit_ns)
+{
+    int64_t start = 0;
+    for (;;) {
+        for (int i = 0; i < TURNS; i++) {
+            unsigned now = atomic_load_explicit(word, memory_order_acquire);
+            if (now != old) return now;
+            relax();
+        }
+        int64_t t = now_ns();
+        if (!start) start = t;
+        else if (t - start > limit_ns) return old;
+    }
 }
 
 void mn_pool_barrier(mn_pool *p)
@@ -61,13 +87,7 @@ void mn_pool_barrier(mn_pool *p)
         atomic_store_explicit(&p->phase, phase + 1, memory_order_release);
         return;
     }
-    for (int spins = 0; atomic_load_explicit(&p->phase, memory_order_acquire) == phase;) {
-        relax();
-        if (++spins >= SPINS_BEFORE_YIELD) {
-            sched_yield();
-            spins = 0;
-        }
-    }
+    while (spin_while(&p->phase, phase, SPIN_BEFORE_YIELD_NS) == phase) sched_yield();
 }
 
 int64_t mn_pool_next(mn_pool *p, int64_t chunk)
@@ -78,12 +98,8 @@ int64_t mn_pool_next(mn_pool *p, int64_t chunk)
 /* Waits for a job later than `seen`; returns its generation. */
 static unsigned wait_for_job(mn_pool *p, unsigned seen)
 {
-    unsigned now;
-    for (int i = 0; i < SPINS_BEFORE_SLEEP; i++) {
-        now = atomic_load_explicit(&p->generation, memory_order_acquire);
-        if (now != seen) return now;
-        relax();
-    }
+    unsigned now = spin_while(&p->generation, seen, SPIN_BEFORE_SLEEP_NS);
+    if (now != seen) return now;
     pthread_mutex_lock(&p->mutex);
     p->n_asleep++;
     while ((now = atomic_load_explicit(&p->generation, memory_order_acquire)) == seen)

@@ -4,7 +4,7 @@
  * have finished.  Inside, work is shared by mn_pool_next() from a common counter, and
  * mn_pool_barrier() lets all threads of the job meet.
  *
- * (1) Idle threads sleep.  After a job they spin for a short while first (about 30 us),
+ * (1) Idle threads sleep.  After a job they spin for a short while first (about 100 us),
  *     because the next kernel usually follows at once.
  * (2) One job at a time: mn_pool_run() from two threads is the caller's fault.
  * (3) A pool of 1 has no threads of its own and costs nothing.
