@@ -78,6 +78,8 @@ const char *cli_home(void);
 /* A path for what the user called a model: an existing path, a name in the model folder,
  * or NULL (the default model).  NULL if nothing was found. */
 const char *cli_find_model(const char *name, char path[4096]);
+/* For minerva_model_open(); false after a usage line.  `from` must outlive the model. */
+bool cli_load_options(const cli_model_options *from, minerva_model_options *out);
 /* Opens; on failure prints the error and returns NULL. */
 minerva_model *cli_open_model(const char *name, const cli_model_options *options,
                               minerva_open_mode mode);
@@ -112,7 +114,7 @@ int cli_answer(minerva_session *session, const int32_t *ids, size_t n,
 
 /* ---- verbs ------------------------------------------------------------------------- */
 typedef int cli_verb_fn(int argc, char **argv);
-cli_verb_fn cli_run, cli_chat, cli_show, cli_list_models, cli_tokenize, cli_render, cli_logits,
+cli_verb_fn cli_run, cli_chat, cli_serve, cli_show, cli_list_models, cli_tokenize, cli_render, cli_logits,
             cli_bench, cli_backends, cli_doctor, cli_embed;
 
 #endif

@@ -102,19 +102,25 @@ static bool kv_type(const char *name, minerva_kv_type *out)
     return false;
 }
 
+bool cli_load_options(const cli_model_options *o, minerva_model_options *out)
+{
+    const char *isa = getenv("MINERVA_CPU");
+    *out = (minerva_model_options){
+        .backend = o->backend, .isa = isa && *isa ? isa : NULL, .n_threads = o->threads,
+        .precise = o->precise, .context = o->context, .max_batch = o->batch, .log = log_line,
+        .log_ctx = (void *)o,
+    };
+    return kv_type(o->kv, &out->kv_type);
+}
+
 minerva_model *cli_open_model(const char *name, const cli_model_options *o,
                               minerva_open_mode mode)
 {
     static const cli_model_options none;
+    minerva_model_options options;
     char path[4096];
-    if (!o) o = &none;
-    const char *isa = getenv("MINERVA_CPU");
-    minerva_model_options options = {
-        .mode = mode, .backend = o->backend, .isa = isa && *isa ? isa : NULL,
-        .n_threads = o->threads, .precise = o->precise, .context = o->context,
-        .max_batch = o->batch, .log = log_line, .log_ctx = (void *)o,
-    };
-    if (!kv_type(o->kv, &options.kv_type)) return NULL;
+    if (!cli_load_options(o ? o : &none, &options)) return NULL;
+    options.mode = mode;
     if (!cli_find_model(name, path)) {
         if (name) cli_fail_with("%s: no such file or directory, and no model of that name in "
                                 "%s/models", name, cli_home());

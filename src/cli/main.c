@@ -12,6 +12,7 @@ static const struct {
 } verbs[] = {
     { "run", cli_run, "one answer" },
     { "chat", cli_chat, "a conversation in the terminal" },
+    { "serve", cli_serve, "an OpenAI-compatible server" },
     { "show", cli_show, "what a model is and what it needs" },
     { "list", cli_list_models, "the models that are here" },
     { "bench", cli_bench, "speed beside the machine's limits" },

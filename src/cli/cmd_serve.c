@@ -1,0 +1,98 @@
+/* minerva serve: the server. */
+#include "cli/cli.h"
+#include "server/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_MODELS = 32 };
+
+typedef struct {
+    const char *host;
+    bool quiet;
+} ready_line;
+
+static void on_ready(void *ctx, int port)
+{
+    const ready_line *r = ctx;
+    if (!r->quiet)
+        fprintf(stderr, "minerva: serving at http://%s:%d\n", r->host ? r->host : "127.0.0.1", port);
+}
+
+static void on_log(void *ctx, minerva_log_level level, const char *line)
+{
+    static const char *const names[] = { "error", "warning", "info", "debug" };
+    const ready_line *r = ctx;
+    if (!r->quiet || level == MINERVA_LOG_ERROR)
+        fprintf(stderr, "level=%s %s\n", names[level], line);
+}
+
+/* "models/qwen3.gguf" -> "qwen3": what clients call it. */
+static char *name_of(const char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') n--;
+    size_t from = n;
+    while (from && path[from - 1] != '/') from--;
+    n -= from;
+    if (n > 5 && !strncmp(path + from + n - 5, ".gguf", 5)) n -= 5;
+    return strndup(path + from, n);
+}
+
+int cli_serve(int argc, char **argv)
+{
+    mn_server_options o = { 0 };
+    cli_model_options model = { 0 };
+    cli_list keys = { 0 }, hosts = { 0 }, origins = { 0 };
+    ready_line ready = { 0 };
+    int32_t port = 0;
+    cli_option options[24] = {
+        { "--host", NULL, CLI_STRING, &o.host, "ADDR", "address to listen on (127.0.0.1)", 0 },
+        { "--port", "-p", CLI_INT, &port, "N", "port (11434)", 0 },
+        { "--key", NULL, CLI_STRINGS, &keys, "[NAME:]KEY", "a key that clients must have; may be "
+          "repeated", 0 },
+        { "--allow-host", NULL, CLI_STRINGS, &hosts, "NAME", "a further name of this server", 0 },
+        { "--allow-origin", NULL, CLI_STRINGS, &origins, "URL", "a web origin that may call it", 0 },
+        { "--parallel", NULL, CLI_INT, &o.scheduler.max_running, "N", "answers made together (32)", 0 },
+        { "--queue", NULL, CLI_INT, &o.scheduler.max_queued, "N", "requests that may wait (256)", 0 },
+        { "--quiet", "-q", CLI_FLAG, &ready.quiet, NULL, "log errors only", 0 },
+    };
+    cli_add_model_options(options + 8, &model);
+    cli_command c = {
+        .verb = "serve", .usage = "serve [MODEL...] [options]",
+        .about = "An OpenAI-compatible server.  Without MODEL the bundled one is served; clients\n"
+                 "name a model by its file's name.  SIGTERM finishes what is running.",
+        .options = options, .max_args = MAX_MODELS,
+    };
+    int code = cli_parse(&c, argc, argv);
+    if (code >= 0) return code;
+    if (port < 0 || port > 65535) return cli_usage("--port: 0 to 65535 expected, %d found", port);
+    static char paths[MAX_MODELS][4096];
+    mn_server_model models[MAX_MODELS];
+    size_t n = c.n_args ? (size_t)c.n_args : 1;
+    for (size_t i = 0; i < n; i++) {
+        const char *name = c.n_args ? c.args[i] : NULL;
+        if (!cli_find_model(name, paths[i]))
+            return cli_fail_with("%s: no such model", name ? name : "the bundled model");
+        models[i] = (mn_server_model){ name_of(paths[i]), paths[i] };
+    }
+    o.port = port;
+    o.models = models;
+    o.n_models = n;
+    o.keys = keys.items;
+    o.n_keys = keys.n;
+    o.hosts = hosts.items;
+    o.n_hosts = hosts.n;
+    o.origins = origins.items;
+    o.n_origins = origins.n;
+    o.on_ready = on_ready;
+    o.log = on_log;
+    ready.host = o.host;
+    o.ctx = o.log_ctx = &ready;
+    minerva_error err = { 0 };
+    if (!cli_load_options(&model, &o.load)) return CLI_USAGE;
+    minerva_status st = mn_serve(&o, &err);
+    for (size_t i = 0; i < n; i++) free((char *)models[i].name);
+    return st == MINERVA_OK ? CLI_OK : cli_fail(&err);
+}

@@ -1,0 +1,61 @@
+/* JSON answers and errors in OpenAI's shape. */
+#include "server/server.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void mn_answer_json(mn_http_request *r, int status, json_t *value)
+{
+    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+    json_decref(value);
+    if (text) mn_http_respond(r, status, "application/json", NULL, text, strlen(text));
+    else mn_http_respond(r, 500, "application/json", NULL, "{}", 2);
+    free(text);
+    mn_http_request_free(r);
+}
+
+static const char *type_of(int status)
+{
+    switch (status) {
+    case 401: return "authentication_error";
+    case 403: return "permission_error";
+    case 404: return "not_found_error";
+    case 429: return "rate_limit_error";
+    default:  return status >= 500 ? "server_error" : "invalid_request_error";
+    }
+}
+
+json_t *mn_error_object(int status, const char *param, const char *message)
+{
+    return json_pack("{s:{s:s, s:s, s:s?, s:n}}", "error", "message", message, "type",
+                     type_of(status), "param", param, "code");
+}
+
+void mn_answer_error(mn_http_request *r, int status, const char *param, const char *fmt, ...)
+{
+    char message[700];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(message, sizeof message, fmt, ap);
+    va_end(ap);
+    json_t *value = mn_error_object(status, param, message);
+    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+    const char *extra = status == 429 || status == 503 ? "Retry-After: 1\r\n"
+                        : status == 401 ? "WWW-Authenticate: Bearer\r\n" : NULL;
+    json_decref(value);
+    mn_http_respond(r, status, "application/json", extra, text ? text : "{}",
+                    text ? strlen(text) : 2);
+    free(text);
+    mn_http_request_free(r);
+}
+
+void mn_answer_failure(mn_http_request *r, const char *param, const minerva_error *err)
+{
+    int status = err->code == MINERVA_FULL ? 429
+                 : err->code == MINERVA_INVALID || err->code == MINERVA_UNSUPPORTED
+                       || err->code == MINERVA_LIMIT ? 400
+                 : err->code == MINERVA_NOT_FOUND ? 404 : 500;
+    mn_answer_error(r, status, param, "%s", err->message);
+}

@@ -1,0 +1,226 @@
+/* The route table, and what every request must pass before its handler sees it.
+ *
+ * In this order: the Host header is one of ours (DNS rebinding), a browser's Origin is
+ * allowed, the path is known, the method fits, the key is right, the body is JSON.
+ * Keys are compared as SHA-256 digests in constant time.
+ */
+#include "server/server.h"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPEN = 1, JSON = 2, PREFIX = 4 };
+
+static const struct route {
+    const char *method, *path;
+    int flags;
+    mn_handler *handler;
+} routes[] = {
+    { "GET",  "/health", OPEN, mn_api_health },
+    { "GET",  "/ready", OPEN, mn_api_ready },
+    { "GET",  "/metrics", 0, mn_api_metrics },
+    { "GET",  "/v1/models", 0, mn_api_models },
+    { "GET",  "/v1/models/", PREFIX, mn_api_model },
+    { "POST", "/v1/chat/completions", JSON, mn_api_chat },
+    { "POST", "/v1/completions", JSON, mn_api_completions },
+    { "POST", "/tokenize", JSON, mn_api_tokenize },
+    { "POST", "/detokenize", JSON, mn_api_detokenize },
+    { "POST", "/apply-template", JSON, mn_api_apply_template },
+};
+enum { N_ROUTES = sizeof routes / sizeof *routes };
+
+/* ---- Host and Origin --------------------------------------------------------------- */
+
+/* The name in "name:port" or "[address]:port"; false if it is neither. */
+static bool split_host(const char *host, char name[256])
+{
+    const char *colon;
+    size_t n;
+    if (host[0] == '[') {
+        const char *end = strchr(host, ']');
+        if (!end) return false;
+        n = (size_t)(end - host) + 1;
+        colon = end[1] == ':' ? end + 1 : NULL;
+        if (end[1] && !colon) return false;
+    } else {
+        colon = strchr(host, ':');
+        n = colon ? (size_t)(colon - host) : strlen(host);
+    }
+    if (colon && (!colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1)
+                  || strlen(colon + 1) > 5)) return false;
+    if (n == 0 || n > 255) return false;
+    memcpy(name, host, n);
+    name[n] = 0;
+    return true;
+}
+
+static bool host_allowed(const mn_server *s, const char *host)
+{
+    static const char *const ours[] = { "localhost", "127.0.0.1", "[::1]" };
+    char name[256];
+    if (!host || !split_host(host, name)) return false;
+    for (size_t i = 0; i < 3; i++)
+        if (!strcasecmp(name, ours[i])) return true;
+    if (s->o->host && !strcasecmp(name, s->o->host)) return true;
+    for (size_t i = 0; i < s->o->n_hosts; i++)
+        if (!strcasecmp(name, s->o->hosts[i])) return true;
+    return false;
+}
+
+/* No Origin: no browser.  Our own page: http://HOST as in Host. */
+static bool origin_allowed(const mn_server *s, const char *origin, const char *host)
+{
+    if (!origin) return true;
+    if (!strncmp(origin, "http://", 7) && !strcmp(origin + 7, host)) return true;
+    for (size_t i = 0; i < s->o->n_origins; i++)
+        if (!strcmp(origin, s->o->origins[i])) return true;
+    return false;
+}
+
+/* ---- keys -------------------------------------------------------------------------- */
+
+/* The tenant's name if the request carries a right key; NULL otherwise. */
+static const char *authenticate(const mn_server *s, const mn_http_request *r)
+{
+    if (!s->n_keys) return "";
+    const char *bearer = mn_http_header_get(r, "authorization");
+    const char *secret = mn_http_header_get(r, "x-api-key");
+    if (bearer && !strncasecmp(bearer, "Bearer ", 7)) secret = bearer + 7;
+    if (!secret) return NULL;
+    unsigned char digest[32];
+    SHA256((const unsigned char *)secret, strlen(secret), digest);
+    const char *tenant = NULL;
+    for (size_t i = 0; i < s->n_keys; i++)
+        if (!CRYPTO_memcmp(digest, s->keys[i].digest, 32)) tenant = s->keys[i].name;
+    return tenant;
+}
+
+/* ---- routing ----------------------------------------------------------------------- */
+
+static bool path_fits(const struct route *route, const char *path)
+{
+    size_t n = strlen(route->path);
+    return route->flags & PREFIX ? !strncmp(path, route->path, n) && path[n]
+                                 : !strcmp(path, route->path);
+}
+
+static const struct route *find_route(const mn_http_request *r, bool *path_known)
+{
+    bool head = !strcmp(r->method, "HEAD");
+    *path_known = false;
+    for (int i = 0; i < N_ROUTES; i++) {
+        if (!path_fits(&routes[i], r->path)) continue;
+        *path_known = true;
+        if (!strcmp(routes[i].method, head ? "GET" : r->method)) return &routes[i];
+    }
+    return NULL;
+}
+
+static bool is_json(const char *content_type)
+{
+    static const char json[] = "application/json";
+    size_t n = sizeof json - 1;
+    return content_type && !strncasecmp(content_type, json, n)
+           && (!content_type[n] || content_type[n] == ';' || content_type[n] == ' ');
+}
+
+/* How deep arrays and objects are nested, strings skipped; jansson's own bound is 2048. */
+static size_t json_depth(const char *text, size_t len)
+{
+    size_t depth = 0, most = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (in_string) {
+            if (c == '\\') i++;
+            else if (c == '"') in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '[' || c == '{') {
+            if (++depth > most) most = depth;
+        } else if ((c == ']' || c == '}') && depth) {
+            depth--;
+        }
+    }
+    return most;
+}
+
+/* NULL after an answer. */
+static json_t *parse_body(mn_http_request *r)
+{
+    enum { MAX_DEPTH = 128 };
+    json_error_t why;
+    if (!is_json(mn_http_header_get(r, "content-type"))) {
+        mn_answer_error(r, 415, NULL, "Content-Type: application/json expected");
+        return NULL;
+    }
+    if (json_depth(r->body, r->body_len) > MAX_DEPTH) {
+        mn_answer_error(r, 400, NULL, "body: JSON nested at most %d deep expected", MAX_DEPTH);
+        return NULL;
+    }
+    json_t *body = json_loadb(r->body, r->body_len, JSON_REJECT_DUPLICATES, &why);
+    if (!body) {
+        mn_answer_error(r, 400, NULL, "body: line %d, column %d: %s", why.line, why.column,
+                        why.text);
+        return NULL;
+    }
+    if (!json_is_object(body)) {
+        json_decref(body);
+        mn_answer_error(r, 400, NULL, "body: a JSON object expected");
+        return NULL;
+    }
+    return body;
+}
+
+void mn_route(void *ctx, mn_http_request *r)
+{
+    mn_server *s = ctx;
+    const char *host = mn_http_header_get(r, "host");
+    const char *origin = mn_http_header_get(r, "origin");
+    bool known;
+    s->n_requests++;
+    if (!host_allowed(s, host)) {
+        mn_answer_error(r, 421, NULL, "Host: a name of this server expected, \"%.100s\" found",
+                        host ? host : "");
+        return;
+    }
+    if (!origin_allowed(s, origin, host)) {
+        mn_answer_error(r, 403, NULL, "Origin: \"%.100s\" is not allowed", origin);
+        return;
+    }
+    const struct route *route = find_route(r, &known);
+    const char *tenant = authenticate(s, r);
+    if (!tenant && !(route && route->flags & OPEN)) {
+        mn_answer_error(r, 401, NULL, "a valid API key expected (Authorization: Bearer ...)");
+        return;
+    }
+    if (!route) {
+        if (known) mn_answer_error(r, 405, NULL, "%s: another method expected, %s found", r->path,
+                                   r->method);
+        else mn_answer_error(r, 404, NULL, "no such path: %.200s", r->path);
+        return;
+    }
+    mn_call call = { .server = s, .http = r, .tenant = tenant ? tenant : "" };
+    if (route->flags & JSON && !(call.body = parse_body(r))) return;
+    route->handler(&call);
+    json_decref(call.body);
+}
+
+mn_loaded_model *mn_call_model(mn_call *call)
+{
+    mn_server *s = call->server;
+    const json_t *name = json_object_get(call->body, "model");
+    if (!name || json_is_null(name)) return &s->models[0];
+    if (!json_is_string(name)) {
+        mn_answer_error(call->http, 400, "model", "model: a string expected");
+        return NULL;
+    }
+    for (size_t i = 0; i < s->n_models; i++)
+        if (!strcmp(s->models[i].name, json_string_value(name))) return &s->models[i];
+    mn_answer_error(call->http, 404, "model", "model: \"%.100s\" is not served here; %s is",
+                    json_string_value(name), s->models[0].name);
+    return NULL;
+}

@@ -1,0 +1,167 @@
+/* Starting, draining and stopping the server. */
+#include "server/server.h"
+
+#include <openssl/sha.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { DRAIN_S = 30, TICK_MS = 100 };
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+__attribute__((format(printf, 3, 4)))
+static void log_line(const mn_server *s, minerva_log_level level, const char *fmt, ...)
+{
+    char line[700];
+    va_list ap;
+    if (!s->o->log) return;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    s->o->log(s->o->log_ctx, level, line);
+}
+
+__attribute__((format(printf, 3, 4)))
+static minerva_status fail(minerva_error *err, minerva_status code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    err->code = code;
+    err->offset = -1;
+    vsnprintf(err->message, sizeof err->message, fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+static void on_finished(void *ctx, const mn_http_request *r)
+{
+    mn_server *s = ctx;
+    if (r->status >= 500) s->n_errors++;
+    log_line(s, MINERVA_LOG_INFO, "request=%llu peer=%s method=%s path=%s status=%d bytes=%zu "
+             "seconds=%.3f", (unsigned long long)r->id, r->peer, r->method ? r->method : "-",
+             r->path ? r->path : "-", r->status, r->sent_bytes, now_s() - r->arrived_s);
+}
+
+/* ---- keys -------------------------------------------------------------------------- */
+
+/* Only digests are kept. */
+static minerva_status add_keys(mn_server *s, minerva_error *err)
+{
+    const mn_server_options *o = s->o;
+    s->keys = calloc(o->n_keys + 1, sizeof *s->keys);
+    if (!s->keys) return fail(err, MINERVA_MEMORY, "out of memory");
+    for (size_t i = 0; i < o->n_keys; i++) {
+        const char *colon = strchr(o->keys[i], ':');
+        const char *secret = colon ? colon + 1 : o->keys[i];
+        if (strlen(secret) < 8)
+            return fail(err, MINERVA_INVALID, "key %zu: at least 8 characters expected", i + 1);
+        mn_key *k = &s->keys[s->n_keys++];
+        if (colon) snprintf(k->name, sizeof k->name, "%.*s", (int)(colon - o->keys[i]), o->keys[i]);
+        else snprintf(k->name, sizeof k->name, "key%zu", i + 1);
+        SHA256((const unsigned char *)secret, strlen(secret), k->digest);
+    }
+    return MINERVA_OK;
+}
+
+static bool is_loopback(const char *host)
+{
+    return !host || !strcmp(host, "localhost") || !strcmp(host, "::1")
+           || !strncmp(host, "127.", 4);
+}
+
+/* ---- models ------------------------------------------------------------------------ */
+
+static minerva_status load_models(mn_server *s, minerva_error *err)
+{
+    const mn_server_options *o = s->o;
+    s->models = calloc(o->n_models, sizeof *s->models);
+    if (!s->models) return fail(err, MINERVA_MEMORY, "out of memory");
+    for (size_t i = 0; i < o->n_models; i++) {
+        mn_loaded_model *m = &s->models[i];
+        double start = now_s();
+        minerva_status st = minerva_model_open(&m->model, o->models[i].path, &o->load, err);
+        if (st == MINERVA_OK)
+            st = minerva_scheduler_create(&m->scheduler, m->model, &o->scheduler, err);
+        if (st != MINERVA_OK) {
+            minerva_model_close(m->model);
+            return st;
+        }
+        m->name = strdup(o->models[i].name);
+        m->loaded_at = (int64_t)time(NULL);
+        s->n_models++;
+        log_line(s, MINERVA_LOG_INFO, "model=%s path=%s loaded_in=%.3f", m->name,
+                 o->models[i].path, now_s() - start);
+    }
+    return MINERVA_OK;
+}
+
+static void server_clear(mn_server *s)
+{
+    /* Schedulers first: their last events are posted while the loop still exists, and
+     * mn_http_free() runs what was posted. */
+    for (size_t i = 0; i < s->n_models; i++) minerva_scheduler_free(s->models[i].scheduler);
+    mn_http_free(s->http);
+    for (size_t i = 0; i < s->n_models; i++) {
+        minerva_model_close(s->models[i].model);
+        free(s->models[i].name);
+    }
+    free(s->models);
+    free(s->keys);
+}
+
+/* ---- signals ----------------------------------------------------------------------- */
+
+static void on_signal(void *arg)
+{
+    mn_server *s = arg;
+    if (s->draining) {
+        mn_http_stop(s->http);
+        return;
+    }
+    s->draining = true;
+    s->drain_until_s = now_s() + DRAIN_S;
+    log_line(s, MINERVA_LOG_INFO, "draining: %lld answers in the making",
+             (long long)s->n_active);
+    mn_http_stop_accepting(s->http);
+}
+
+static void on_tick(void *arg)
+{
+    mn_server *s = arg;
+    if (s->draining && (s->n_active == 0 || now_s() > s->drain_until_s)) mn_http_stop(s->http);
+}
+
+minerva_status mn_serve(const mn_server_options *options, minerva_error *err)
+{
+    mn_server s = { .o = options, .started_s = now_s() };
+    minerva_error ignored;
+    if (!err) err = &ignored;
+    if (!is_loopback(options->host) && options->n_keys == 0)
+        return fail(err, MINERVA_INVALID, "host %s: a key expected, since others can reach it "
+                    "there (--key)", options->host);
+    mn_http_options http = {
+        .host = options->host, .port = options->port ? options->port : 11434,
+        .handle = mn_route, .finished = on_finished, .ctx = &s,
+    };
+    minerva_status st = add_keys(&s, err);
+    if (st == MINERVA_OK) st = mn_http_create(&s.http, &http, err);
+    if (st == MINERVA_OK) st = load_models(&s, err);
+    if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGTERM, on_signal, &s, err);
+    if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGINT, on_signal, &s, err);
+    if (st == MINERVA_OK) st = mn_http_every(s.http, TICK_MS, on_tick, &s, err);
+    if (st == MINERVA_OK) {
+        if (options->on_ready) options->on_ready(options->ctx, mn_http_port(s.http));
+        mn_http_run(s.http);
+    }
+    server_clear(&s);
+    return st;
+}
