@@ -84,7 +84,7 @@ end
 begin failures_are_exit_code_1_and_one_line
 check "a file that is not there" fails "no such file" run missing.gguf hi
 check "a directory without a model" fails "tests/data" show tests/data
-check "not a model" fails "GGUF" run Makefile hi
+check "not a model" fails "a model directory expected" run Makefile hi
 head -c 1000 $gguf > "$tmp/cut.gguf"
 check "a truncated file" fails "" run "$tmp/cut.gguf" hi
 check "a token out of range" fails "511" logits $gguf --tokens 512
