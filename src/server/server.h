@@ -2,7 +2,7 @@
  *
  *   routes.c    which path is answered by whom, and what is checked before that
  *   answer.c    JSON answers and errors
- *   chat.c      /v1/chat/completions and /v1/completions
+ *   completions.c  /v1/chat/completions and /v1/completions
  *   info.c      models, tokens, templates, health, metrics
  *   serve.c     start, drain, stop
  *
