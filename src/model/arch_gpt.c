@@ -99,21 +99,22 @@ static void read_gpt(mn_build *b, gpt *g)
     if (!g->neox) b->layers_name = "h";
     mn_build_dims(b, &g->d, g->neox ? &neox : &gpt2);
     if (b->status) return;
-    if (!b->gguf && !g->neox && !mn_config_has(b, NULL, "n_inner intermediate_size")) {
-        int32_t *ffn = mn_build_alloc(b, (size_t)g->d.n_layers, sizeof *ffn);
-        for (int32_t i = 0; ffn && i < g->d.n_layers; i++) ffn[i] = 4 * g->d.hidden;
-        g->d.ffn = ffn;
-    }
-    if (!b->gguf && mn_is(b, "gpt_bigcode")) {
-        bool shared = mn_config_bool(b, NULL, "multi_query", true);
-        int32_t *kv = mn_build_alloc(b, (size_t)g->d.n_layers, sizeof *kv);
-        for (int32_t i = 0; kv && i < g->d.n_layers; i++) kv[i] = shared ? 1 : g->d.n_heads[i];
+    if (!b->gguf) {
+        bool shared = mn_is(b, "gpt_bigcode") && mn_config_bool(b, NULL, "multi_query", true);
+        int32_t n = g->d.n_layers, *ffn = mn_build_alloc(b, (size_t)n, sizeof *ffn);
+        int32_t *kv = mn_build_alloc(b, (size_t)n, sizeof *kv);
+        int64_t width = mn_config_int(b, NULL, "n_inner", 4 * (int64_t)g->d.hidden, 1, 1 << 24);
+        if (b->status) return;
+        for (int32_t i = 0; i < n; i++) {
+            kv[i] = shared ? 1 : g->d.n_heads[i];
+            ffn[i] = g->neox ? g->d.ffn[i] : (int32_t)width;
+        }
         g->d.n_kv_heads = kv;
-        g->alternate = !shared;
+        g->d.ffn = ffn;
+        g->alternate = g->neox || (mn_is(b, "gpt_bigcode") && !shared);
     }
     /* mlx-lm stores GPT-2 below "model." and as every other linear */
     g->transposed = !b->gguf && mn_is(b, "gpt2") && strcmp(b->root, "model.");
-    if (g->neox) g->alternate = !b->gguf;
     g->scaled = mn_config_bool(b, NULL, "scale_attn_weights", true);
     g->by_layer = mn_config_bool(b, NULL, "scale_attn_by_inverse_layer_idx", false);
     g->act = mn_config_act(b, NULL, "activation_function hidden_act",

@@ -45,7 +45,7 @@ static int64_t size_of(mn_build *b, const char *gguf, const char *hf, int64_t fa
     return mn_config_int(b, gguf, hf, fallback, 1, max);
 }
 
-void mn_build_dims(mn_build *b, mn_dims *d, const mn_dims_default *def)
+static void read_dims(mn_build *b, mn_dims *d, const mn_dims_default *def)
 {
     static const char heads_hf[] = "num_attention_heads n_head n_heads num_heads";
     static const char kv_hf[] = "num_key_value_heads num_kv_heads n_head_kv multi_query_group_num";
@@ -96,10 +96,17 @@ void mn_build_dims(mn_build *b, mn_dims *d, const mn_dims_default *def)
         d->vocab = (int32_t)mn_config_int(b, NULL, "vocab_size padded_vocab_size n_vocab",
                                           def->vocab ? def->vocab : MN_REQUIRED_INT, 1, MAX_WIDTH);
     }
-    if (!b->status && (int64_t)d->n_layers * (int64_t)sizeof(mn_layer) > 0)
-        b->plan->layers = mn_build_alloc(b, (size_t)d->n_layers, sizeof(mn_layer));
+}
+
+/* After a failure there are no layers, and the arrays can still be looked at. */
+void mn_build_dims(mn_build *b, mn_dims *d, const mn_dims_default *def)
+{
+    static const int32_t one[1] = { 1 };
+    read_dims(b, d, def);
+    b->plan->layers = mn_build_alloc(b, (size_t)d->n_layers, sizeof(mn_layer));
     if (b->status) {
         d->n_layers = 0;
+        d->n_heads = d->n_kv_heads = d->ffn = one;
         return;
     }
     b->plan->vocab = d->vocab;
@@ -128,6 +135,7 @@ void mn_build_head(mn_build *b, const mn_dims *d, bool tied)
         mn_bind_linear(b, &dropped, "output", hf, d->vocab, d->hidden);
     }
     p->head.w = p->embed;
+    p->head.bias = mn_bind_vector(b, "output.bias", "/lm_head.bias", d->vocab, MN_VECTOR_OPTIONAL);
 }
 
 const int32_t *mn_build_sliding(mn_build *b, int32_t n_layers, int32_t period)
@@ -140,7 +148,7 @@ const int32_t *mn_build_sliding(mn_build *b, int32_t n_layers, int32_t period)
     if (!b->gguf) {
         listed = mn_config_layer_types(b, "layer_types", types, n_layers);
     } else {
-        const mn_gguf_kv *kv = mn_gguf_find_arch(b->source->gguf,
+        const mn_gguf_kv *kv = mn_gguf_find_arch(b->file,
                                                  "%s.attention.sliding_window_pattern");
         if (kv && kv->type == MN_GGUF_ARRAY)
             listed = mn_config_per_layer(b, key, NULL, 0, 0, 1, n_layers);

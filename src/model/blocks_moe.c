@@ -57,10 +57,9 @@ void mn_build_moe(mn_build *b, mn_ffn *f, const mn_moe *m, const char *hf_prefix
     e->act = act;
     mn_bind_linear(b, &e->router, "ffn_gate_inp", router, m->n_experts, hidden);
     mn_bind_prefixed(hf_prefix, "gate.e_score_correction_bias|e_score_correction_bias|"
-                     "expert_bias|gate.bias|moe_statics.e_score_correction_bias", bias);
-    if (m->route == MN_ROUTE_SIGMOID)
-        e->select_bias = mn_bind_vector(b, "exp_probs_b.bias|exp_probs_b", bias, m->n_experts,
-                                        MN_VECTOR_OPTIONAL);
+                     "expert_bias|moe_statics.e_score_correction_bias", bias);
+    e->select_bias = mn_bind_vector(b, "exp_probs_b.bias|exp_probs_b", bias, m->n_experts,
+                                    MN_VECTOR_OPTIONAL);
     mn_build_experts(b, e, hf_prefix, hidden, m->width);
 }
 

@@ -23,9 +23,20 @@
 
 #include <jansson.h>
 
+/* What a plan is made from: a GGUF file, or a config with its tensors. */
+typedef struct {
+    const mn_gguf *gguf;
+    const json_t *config;
+    const mn_safetensors *weights;
+} mn_plan_input;
+
+/* mn_plan_create() behind its file handling. */
+minerva_status mn_plan_build(mn_plan **out, const mn_plan_input *in, minerva_error *err);
+
 typedef struct mn_build {
-    const mn_model_source *source;
-    bool gguf;                  /* else a HuggingFace or MLX directory */
+    const mn_gguf *file;        /* NULL: a HuggingFace or MLX directory */
+    bool gguf;
+    const mn_safetensors *weights;
     const char *arch;           /* general.architecture or model_type, as the file has it */
     const json_t *config;       /* the text model's object of config.json; NULL: GGUF */
     const json_t *config_top;   /* the whole of config.json */

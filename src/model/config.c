@@ -104,7 +104,7 @@ const json_t *mn_config_json(const mn_build *b, const char *hf)
 bool mn_config_has(const mn_build *b, const char *gguf, const char *hf)
 {
     char key[KEY_MAX];
-    if (b->gguf) return gguf && mn_gguf_find_arch(b->source->gguf, gguf_key(gguf, key));
+    if (b->gguf) return gguf && mn_gguf_find_arch(b->file, gguf_key(gguf, key));
     return mn_config_json(b, hf) != NULL;
 }
 
@@ -197,7 +197,7 @@ int64_t mn_config_int(mn_build *b, const char *gguf, const char *hf, int64_t fal
         return safe;
     }
     if (b->gguf) {
-        b->status = mn_gguf_get_int(b->source->gguf, gguf_key(gguf, key), safe, &v, b->err);
+        b->status = mn_gguf_get_int(b->file, gguf_key(gguf, key), safe, &v, b->err);
     } else {
         const json_t *j = mn_config_json(b, hf);
         if (!json_to_int(j, &v))
@@ -224,7 +224,7 @@ double mn_config_real(mn_build *b, const char *gguf, const char *hf, double fall
         return safe;
     }
     if (b->gguf) {
-        b->status = mn_gguf_get_float(b->source->gguf, gguf_key(gguf, key), safe, &v, b->err);
+        b->status = mn_gguf_get_float(b->file, gguf_key(gguf, key), safe, &v, b->err);
     } else {
         const json_t *j = mn_config_json(b, hf);
         if (!json_to_real(j, &v))
@@ -243,7 +243,7 @@ bool mn_config_bool(mn_build *b, const char *gguf, const char *hf, bool fallback
     bool v = fallback;
     if (b->status || !mn_config_has(b, gguf, hf)) return fallback;
     if (b->gguf) {
-        b->status = mn_gguf_get_bool(b->source->gguf, gguf_key(gguf, key), fallback, &v, b->err);
+        b->status = mn_gguf_get_bool(b->file, gguf_key(gguf, key), fallback, &v, b->err);
     } else {
         const json_t *j = mn_config_json(b, hf);
         if (json_is_boolean(j)) v = json_is_true(j);
@@ -262,7 +262,7 @@ const char *mn_config_word(mn_build *b, const char *gguf, const char *hf, const 
     if (b->status || !mn_config_has(b, gguf, hf)) return fallback;
     mn_gguf_string s = { 0 };
     if (b->gguf) {
-        b->status = mn_gguf_get_string(b->source->gguf, gguf_key(gguf, key), &s, b->err);
+        b->status = mn_gguf_get_string(b->file, gguf_key(gguf, key), &s, b->err);
     } else {
         const json_t *j = mn_config_json(b, hf);
         s.data = json_string_value(j);
@@ -283,10 +283,10 @@ void mn_config_refuse(mn_build *b, const char *gguf, const char *hf, double neut
     if (b->status || !mn_config_has(b, gguf, hf)) return;
     double v = NAN;
     if (b->gguf) {
-        const mn_gguf_kv *kv = mn_gguf_find_arch(b->source->gguf, gguf_key(gguf, key));
+        const mn_gguf_kv *kv = mn_gguf_find_arch(b->file, gguf_key(gguf, key));
         if (kv->type == MN_GGUF_BOOL) v = kv->data[0] != 0;
         else if (kv->type != MN_GGUF_ARRAY && kv->type != MN_GGUF_STRING)
-            b->status = mn_gguf_get_float(b->source->gguf, gguf_key(gguf, key), 0, &v, b->err);
+            b->status = mn_gguf_get_float(b->file, gguf_key(gguf, key), 0, &v, b->err);
         else if (kv->type == MN_GGUF_ARRAY && kv->n == 0) return;
     } else {
         const json_t *j = mn_config_json(b, hf);
@@ -309,7 +309,7 @@ const int32_t *mn_config_per_layer(mn_build *b, const char *gguf, const char *hf
     const json_t *j = mn_config_json(b, hf);
     bool list = json_is_array(j);
     if (b->gguf && gguf) {
-        const mn_gguf_kv *kv = mn_gguf_find_arch(b->source->gguf, gguf_key(gguf, key));
+        const mn_gguf_kv *kv = mn_gguf_find_arch(b->file, gguf_key(gguf, key));
         list = kv && kv->type == MN_GGUF_ARRAY;
     }
     if (!list) {
@@ -319,7 +319,7 @@ const int32_t *mn_config_per_layer(mn_build *b, const char *gguf, const char *hf
     }
     int64_t *values = NULL, n = 0;
     if (b->gguf) {
-        b->status = mn_gguf_get_ints(b->source->gguf, gguf_key(gguf, key), 1 << 20, &values,
+        b->status = mn_gguf_get_ints(b->file, gguf_key(gguf, key), 1 << 20, &values,
                                      &n, b->err);
     } else {
         n = (int64_t)json_array_size(j);
@@ -356,7 +356,7 @@ const double *mn_config_reals(mn_build *b, const char *gguf, const char *hf, int
     float *values = NULL;
     const json_t *j = mn_config_json(b, hf);
     if (b->gguf) {
-        b->status = mn_gguf_get_floats(b->source->gguf, gguf_key(gguf, key), limit, &values,
+        b->status = mn_gguf_get_floats(b->file, gguf_key(gguf, key), limit, &values,
                                        &count, b->err);
     } else if (json_is_array(j) && json_array_size(j) <= (size_t)limit) {
         count = (int64_t)json_array_size(j);

@@ -112,7 +112,7 @@ static void refuse_family(mn_build *b)
 static const mn_family *recognise_gguf(mn_build *b)
 {
     mn_gguf_string s;
-    if ((b->status = mn_gguf_get_string(b->source->gguf, "general.architecture", &s, b->err)))
+    if ((b->status = mn_gguf_get_string(b->file, "general.architecture", &s, b->err)))
         return NULL;
     char *name = mn_build_alloc(b, s.len + 1, 1);
     if (!name) return NULL;
@@ -125,7 +125,6 @@ static const mn_family *recognise_dir(mn_build *b)
 {
     static const char *const inner[] = { "text_config", "llm_config", "language_config",
                                          "thinker_config", NULL };
-    b->config_top = b->config = mn_model_dir_config(b->source->dir);
     if (!b->config) {
         mn_build_invalid(b, "config.json: expected in the model's directory, but there is none");
         return NULL;
@@ -174,19 +173,19 @@ static void read_quantization(mn_build *b)
 
 static void index_tensors(mn_build *b)
 {
-    const mn_safetensors *st = b->gguf ? NULL : mn_model_dir_weights(b->source->dir);
+    const mn_safetensors *st = b->weights;
     if (!b->gguf && !st) {
         mn_build_invalid(b, "model*.safetensors: expected in the model's directory, but there "
                          "are none");
         return;
     }
-    b->n_tensors = b->gguf ? mn_gguf_n_tensors(b->source->gguf) : mn_safetensors_n_tensors(st);
+    b->n_tensors = b->gguf ? mn_gguf_n_tensors(b->file) : mn_safetensors_n_tensors(st);
     b->tensors = mn_build_alloc(b, (size_t)b->n_tensors, sizeof *b->tensors);
     b->used = mn_build_alloc(b, (size_t)b->n_tensors, 1);
     if (b->status) return;
     bool ok = mn_map_reserve(&b->names, (size_t)b->n_tensors);
     for (int64_t i = 0; ok && i < b->n_tensors; i++) {
-        b->tensors[i] = b->gguf ? mn_gguf_tensor_at(b->source->gguf, i)
+        b->tensors[i] = b->gguf ? mn_gguf_tensor_at(b->file, i)
                                 : mn_safetensors_at(st, i);
         ok = mn_map_put(&b->names, b->tensors[i]->name, b->tensors[i]->name_len, (uint32_t)i,
                         NULL);
@@ -209,11 +208,12 @@ static void list_unused(mn_build *b)
     b->plan->n_unused = n;
 }
 
-minerva_status mn_plan_create(mn_plan **out, const mn_model_source *source, minerva_error *err)
+minerva_status mn_plan_build(mn_plan **out, const mn_plan_input *in, minerva_error *err)
 {
     mn_plan *p = calloc(1, sizeof *p);
     if (!p) return mn_fail_memory(err, sizeof *p);
-    mn_build b = { .source = source, .gguf = source->kind == MN_SOURCE_GGUF, .plan = p, .err = err,
+    mn_build b = { .file = in->gguf, .gguf = in->gguf != NULL, .config = in->config,
+                   .config_top = in->config, .weights = in->weights, .plan = p, .err = err,
                    .root = "model.", .top = "", .layers_name = "layers", .layer = -1 };
     const mn_family *family = b.gguf ? recognise_gguf(&b) : recognise_dir(&b);
     if (!b.status && !family) refuse_family(&b);
@@ -235,6 +235,18 @@ minerva_status mn_plan_create(mn_plan **out, const mn_model_source *source, mine
     }
     *out = p;
     return MINERVA_OK;
+}
+
+minerva_status mn_plan_create(mn_plan **out, const mn_model_source *source, minerva_error *err)
+{
+    mn_plan_input in = { 0 };
+    if (source->kind == MN_SOURCE_GGUF) {
+        in.gguf = source->gguf;
+    } else {
+        in.config = mn_model_dir_config(source->dir);
+        in.weights = mn_model_dir_weights(source->dir);
+    }
+    return mn_plan_build(out, &in, err);
 }
 
 void mn_plan_free(mn_plan *p)

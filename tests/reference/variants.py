@@ -275,7 +275,7 @@ FIXTURES = [
       "moe_intermediate_size": 16, "use_qk_norm": True, "attention_bias": True}),
     ("cohere2", "small", {**SMALL, **THETA, "sliding_window": 12, "layer_types": [SLIDING, FULL],
       "logit_scale": 0.5}),
-    ("deepseek_v3", "small", {**SMALL, **THETA, "num_key_value_heads": 2, "kv_lora_rank": 16,
+    ("deepseek_v3", "small", {**{k: v for k, v in SMALL.items() if k != "head_dim"}, **THETA, "num_key_value_heads": 2, "kv_lora_rank": 16,
       "q_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 12,
       "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "n_group": 2,
       "topk_group": 1, "first_k_dense_replace": 1}),
