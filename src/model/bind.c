@@ -20,6 +20,28 @@
 
 /* ---- names ---------------------------------------------------------------------------- */
 
+void mn_bind_index(mn_build *b)
+{
+    const mn_safetensors *st = b->weights;
+    if (!b->gguf && !st) {
+        mn_build_invalid(b, "model*.safetensors: expected in the model's directory, but there "
+                         "are none");
+        return;
+    }
+    b->n_tensors = b->gguf ? mn_gguf_n_tensors(b->file) : mn_safetensors_n_tensors(st);
+    b->tensors = mn_build_alloc(b, (size_t)b->n_tensors, sizeof *b->tensors);
+    b->used = mn_build_alloc(b, (size_t)b->n_tensors, 1);
+    if (b->status) return;
+    bool ok = mn_map_reserve(&b->names, (size_t)b->n_tensors);
+    for (int64_t i = 0; ok && i < b->n_tensors; i++) {
+        b->tensors[i] = b->gguf ? mn_gguf_tensor_at(b->file, i)
+                                : mn_safetensors_at(st, i);
+        ok = mn_map_put(&b->names, b->tensors[i]->name, b->tensors[i]->name_len, (uint32_t)i,
+                        NULL);
+    }
+    if (!ok) b->status = mn_fail_memory(b->err, (size_t)b->n_tensors * sizeof(mn_map_entry));
+}
+
 /* The idx-th of "a|b" as a full tensor name; false if there is no such alternative. */
 static bool full_name(const mn_build *b, const char *gguf, const char *hf, const char *suffix,
                       int idx, char out[MN_NAME_MAX])

@@ -112,6 +112,9 @@ void *mn_build_alloc(mn_build *b, size_t n, size_t size_bytes);
 
 enum { MN_NAME_MAX = 256 };
 
+/* Fill b->names, tensors and used from the file; mn_map_clear(&b->names) when done. */
+void mn_bind_index(mn_build *b);
+
 /* prefix before each of "a|b". */
 const char *mn_bind_prefixed(const char *prefix, const char *names, char out[MN_NAME_MAX]);
 /* The tensor of a slot, marked as taken; NULL if there is none.  suffix: ".weight". */
