@@ -39,8 +39,7 @@ void mn_attention_needs(mn_needs *needs, const mn_attention *a, int32_t n)
     buffers b;
     lay_out(&needs->scratch, a, n, &b);
     mn_needs_pack(needs, n, a->o.w.cols);
-    size_t thread = mn_attend_thread_bytes(a->head_dim, value_dim(a));
-    if (thread > needs->thread_bytes) needs->thread_bytes = thread;
+    mn_attend_needs(needs, a->head_dim, value_dim(a));
 }
 
 static void project(mn_run *r, const mn_attention *a, const float *h, const buffers *b)
@@ -147,7 +146,7 @@ void mn_attention_forward(mn_run *r, const mn_attention *a, const float *h, floa
         .q = b.q, .q_stride = query_rows(a), .q_head_stride = query_rows(a) / a->n_heads,
         .out = b.out, .n_heads = a->n_heads, .scale = a->scale, .softcap = a->softcap,
         .window = a->window, .chunk = a->chunk, .bidirectional = a->bidirectional,
-        .sinks = a->sinks, .alibi = a->alibi,
+        .bf16 = mn_attend_in_bf16(&a->q), .sinks = a->sinks, .alibi = a->alibi,
     };
     mn_attend_run(r, &attend, &r->e->kv.layers[r->layer]);
     if (a->gate == MN_GATE_SIGMOID_IN_Q)

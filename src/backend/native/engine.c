@@ -219,8 +219,8 @@ static size_t aligned(size_t n) { return (n + MN_ALIGN - 1) / MN_ALIGN * MN_ALIG
 
 static minerva_status allocate_memory(mn_engine *e, minerva_error *err)
 {
-    mn_needs needs = { 0 };
-    size_t n = (size_t)e->max_batch, tables = 0, threads = (size_t)mn_pool_size(e->pool);
+    mn_needs needs = { .n_threads = mn_pool_size(e->pool) };
+    size_t n = (size_t)e->max_batch, tables = 0, threads = (size_t)needs.n_threads;
     mn_run_needs(&needs, e->plan, e->max_batch);
     for (int32_t k = 0; k < e->n_ropes; k++)
         tables += aligned(n * (size_t)e->ropes[k].rope.n_dims * sizeof(float));
@@ -319,9 +319,10 @@ minerva_status mn_engine_sizes(const mn_plan *plan, const mn_load_options *optio
     mn_kv_layout kv;
     minerva_status st = mn_kv_layout_init(&kv, plan, kv_type_of(options), NULL, &arena, err);
     if (st == MINERVA_OK) {
-        mn_needs needs = { 0 };
+        mn_needs needs = { .n_threads = options->n_threads > 0 ? options->n_threads
+                                                               : mn_cpu_count() };
+        size_t threads = (size_t)needs.n_threads;
         mn_run_needs(&needs, plan, batch_of(options));
-        size_t threads = options->n_threads > 0 ? (size_t)options->n_threads : (size_t)mn_cpu_count();
         out->state_bytes_per_position = mn_kv_layout_bytes_per_position(&kv);
         out->state_bytes_fixed = place_states(plan, NULL) * sizeof(float);
         out->scratch_bytes = needs.scratch.peak + 2 * needs.pack_bytes +

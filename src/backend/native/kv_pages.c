@@ -311,6 +311,23 @@ const float *mn_kv_read_v(const mn_kv_layout *l, const mn_kv_layer *layer,
     return buffer;
 }
 
+void mn_kv_read_pairs(const mn_kv_layout *l, const mn_kv_layer *layer, const mn_page *page,
+                      int32_t head, int32_t n, float *k, float *v, uint32_t *k_pairs,
+                      uint32_t *v_pairs)
+{
+    if (l->type == MN_KV_F16 && !layer->v_from_k) {
+        const uint8_t *block = page->data + layer->offset + layer->head_bytes * (size_t)head;
+        l->ops->pair_rows_f16(k_pairs, (const uint16_t *)block, layer->k_dim, MN_KV_PAGE);
+        l->ops->pair_rows_f16(v_pairs, (const uint16_t *)(block + layer->k_bytes), n,
+                              layer->v_dim);
+        return;
+    }
+    const float *keys = mn_kv_read_k(l, layer, page, head, k);
+    const float *values = mn_kv_read_v(l, layer, page, head, n, keys, v);
+    l->ops->pair_rows(k_pairs, keys, layer->k_dim, MN_KV_PAGE);
+    l->ops->pair_rows(v_pairs, values, n, layer->v_dim);
+}
+
 /* ---- copying ----------------------------------------------------------------------- */
 
 /* `rows` rows of MN_KV_PAGE items: one range of columns of each. */

@@ -99,6 +99,11 @@ const float *mn_kv_read_k(const mn_kv_layout *l, const mn_kv_layer *layer,
 const float *mn_kv_read_v(const mn_kv_layout *l, const mn_kv_layer *layer,
                           const mn_page *page, int32_t head, int32_t n, const float *k,
                           float *buffer);
+/* Both as bf16 pairs: K [k_dim / 2][32], pairs of dimensions; V [n / 2][v_dim], pairs of
+ * positions (mn_cpu_ops.pair_rows).  k and v: room for the f32 forms. */
+void mn_kv_read_pairs(const mn_kv_layout *l, const mn_kv_layer *layer, const mn_page *page,
+                      int32_t head, int32_t n, float *k, float *v, uint32_t *k_pairs,
+                      uint32_t *v_pairs);
 /* Copy positions [first, first + n) of a page (all layers of the group). */
 void mn_kv_copy_positions(const mn_kv_layout *l, int32_t group, uint8_t *to,
                           const uint8_t *from, int32_t first, int32_t n);

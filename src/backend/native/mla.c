@@ -43,9 +43,8 @@ void mn_mla_needs(mn_needs *needs, const mn_mla *a, int32_t n)
     mn_needs_pack(needs, (int64_t)n * a->n_heads, a->nope_dim);
     mn_needs_pack(needs, (int64_t)n * a->n_heads, a->kv_rank);
     mn_needs_pack(needs, n, a->o.w.cols);
-    size_t thread = mn_attend_thread_bytes(a->kv_rank + a->rope_dim, a->kv_rank);
+    mn_attend_needs(needs, a->kv_rank + a->rope_dim, a->kv_rank);
     size_t jobs = (size_t)a->n_heads * sizeof(mn_job);
-    if (thread > needs->thread_bytes) needs->thread_bytes = thread;
     if (jobs > needs->thread_bytes) needs->thread_bytes = jobs;
 }
 
@@ -114,6 +113,7 @@ void mn_mla_forward(mn_run *r, const mn_mla *a, const float *h, float *out)
     mn_attend attend = {
         .q = b.wide, .q_stride = (int64_t)a->n_heads * wide, .q_head_stride = wide,
         .out = b.latent, .n_heads = a->n_heads, .scale = a->scale,
+        .bf16 = mn_attend_in_bf16(&a->kv_a),
     };
     mn_attend_run(r, &attend, &r->e->kv.layers[r->layer]);
     per_head(r, a, own ? &a->v_b : &split->v_b, &b, b.latent, a->kv_rank, b.out, a->v_dim);

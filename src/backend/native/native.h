@@ -196,6 +196,7 @@ void mn_experts_forward(mn_run *r, const mn_experts *m, const float *h, const fl
 typedef struct {
     mn_scratch scratch;
     size_t pack_bytes, thread_bytes;
+    int n_threads;
 } mn_needs;
 void mn_needs_pack(mn_needs *needs, int64_t n_tokens, int64_t cols);
 void mn_attention_needs(mn_needs *needs, const mn_attention *a, int32_t n);
@@ -233,12 +234,20 @@ typedef struct {
     float scale, softcap;
     int32_t window, chunk;
     bool bidirectional;
+    bool bf16;                  /* multiply in bf16 if the processor does */
     const float *sinks, *alibi;
 } mn_attend;
 
+/* Is a layer's arithmetic coarse enough already for bf16 attention not to show?  (Files in
+ * F32 or F16 are run by those who want their digits.) */
+static inline bool mn_attend_in_bf16(const mn_linear *l)
+{
+    return l->w.type != MN_F32 && l->w.type != MN_F16;
+}
+
 /* By pieces, ends with a barrier. */
 void mn_attend_run(mn_run *r, const mn_attend *a, const mn_kv_layer *layer);
-size_t mn_attend_thread_bytes(int32_t k_dim, int32_t v_dim);
+void mn_attend_needs(mn_needs *needs, int32_t k_dim, int32_t v_dim);
 
 /* Causal convolution over time, one filter per channel: y[t, c] = sum over taps w of
  * x[t - (width-1) + w, c] * taps[w, c] (+ bias[c]), then silu if asked.  The state holds

@@ -67,6 +67,16 @@ typedef struct {
      * become 0: s = exp(s - top), top and sum move on, keep = exp(old top - top). */
     void (*soften)(float *s, int32_t n_rows, const int32_t *from, const int32_t *to, float *top,
                    float *sum, float *keep);
+    /* The same product with bf16 pairs: a[r][i] and b[i][j] hold two neighbours of the inner
+     * dimension, the first in the low half.  These four are NULL where the processor has no
+     * bf16 or the run is precise. */
+    void (*product_bf16)(float *c, int32_t ldc, const float *keep, const uint32_t *a,
+                         int32_t lda, const uint32_t *b, int32_t ldb, int32_t n_rows,
+                         int32_t n_pairs, int32_t n_cols);
+    /* out[i][j] = (in[2i][j], in[2i+1][j]) as bf16; an odd last row is paired with 0. */
+    void (*pair_rows)(uint32_t *out, const float *in, int32_t n_rows, int32_t width);
+    void (*pair_rows_f16)(uint32_t *out, const uint16_t *in, int32_t n_rows, int32_t width);
+    void (*to_bf16)(uint16_t *out, const float *in, int64_t n);
     void (*from_f16)(float *out, const uint16_t *in, int64_t n);
     void (*to_f16)(uint16_t *out, const float *in, int64_t n);
     /* out[rows][MN_TILE] = codes * scales[row / MN_Q8_BLOCK][MN_TILE] (f16) */
@@ -86,6 +96,7 @@ typedef struct {
 void mn_cpu_ops_init(mn_cpu_ops *out, const mn_cpu *cpu);
 void mn_cpu_ops_init_avx2(mn_cpu_ops *out);
 void mn_cpu_ops_init_avx512(mn_cpu_ops *out);
+void mn_cpu_ops_init_bf16_avx512(mn_cpu_ops *out);
 
 /* Scalar functions that the table's reference and small loops share. */
 float mn_sigmoid(float x);

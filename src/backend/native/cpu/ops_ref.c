@@ -210,5 +210,8 @@ void mn_cpu_ops_init(mn_cpu_ops *out, const mn_cpu *cpu)
 #if defined(__x86_64__)
     if (mn_cpu_uses(cpu, MN_ISA_AVX2)) mn_cpu_ops_init_avx2(out);
     if (mn_cpu_uses(cpu, MN_ISA_AVX512)) mn_cpu_ops_init_avx512(out);
+    /* Processors with AMX run vdpbf16ps at half the rate of two fmas. */
+    if (cpu->bf16 && !cpu->precise && !mn_cpu_uses(cpu, MN_ISA_AMX))
+        mn_cpu_ops_init_bf16_avx512(out);
 #endif
 }

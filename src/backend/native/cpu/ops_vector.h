@@ -298,30 +298,51 @@ static void product(float *c, int32_t ldc, const float *keep, const float *a, in
         product_strip(false, c + j, ldc, keep, a, lda, b + j, ldb, n_rows, k, left % VW);
 }
 
+/* Maxima of the rows' visible parts and before. */
+static void row_tops(const float *s, int32_t n_rows, const int32_t *from, const int32_t *to,
+                     const float *top, float *now)
+{
+    const vf none = v_set(-INFINITY);
+    for (int32_t r = 0; r < n_rows; r++, s += MN_TILE) {
+        vf best = none;
+        if (to[r] - from[r] == MN_TILE)
+            for (int i = 0; i < MN_TILE; i += VW) best = v_max(best, v_load(s + i));
+        else
+            for (int i = 0; i < MN_TILE; i += VW)
+                best = v_max(best, v_pick(v_load(s + i), i, from[r], to[r], none));
+        now[r] = fmaxf(top[r], v_top(best));
+    }
+}
+
 static void soften(float *s, int32_t n_rows, const int32_t *from, const int32_t *to, float *top,
                    float *sum, float *keep)
 {
-    const vf none = v_set(-INFINITY), zero = v_set(0);
-    for (int32_t r = 0; r < n_rows; r++, s += MN_TILE) {
-        float old = top[r];
-        vf best = none, total = zero;
-        for (int i = 0; i < MN_TILE; i += VW)
-            best = v_max(best, v_pick(v_load(s + i), i, from[r], to[r], none));
-        float now = fmaxf(old, v_top(best));
-        keep[r] = 1.0f;
-        if (from[r] >= to[r]) {
-            for (int i = 0; i < MN_TILE; i += VW) v_store(s + i, zero);
-            continue;
+    const vf zero = v_set(0);
+    enum { RUN = 4 * VW };
+    float now[RUN], before[RUN];
+    for (; n_rows > 0; n_rows -= RUN, s += RUN * MN_TILE, from += RUN, to += RUN, top += RUN,
+                       sum += RUN, keep += RUN) {
+        int32_t n = n_rows < RUN ? n_rows : RUN;
+        memset(now, 0, sizeof now);
+        memset(before, 0, sizeof before);
+        row_tops(s, n, from, to, top, now);
+        memcpy(before, top, (size_t)n * sizeof *top);
+        for (int32_t r = 0; r < n; r += VW)
+            v_store(before + r, v_exp(v_sub(v_load(before + r), v_load(now + r))));
+        memcpy(keep, before, (size_t)n * sizeof *keep);
+        memcpy(top, now, (size_t)n * sizeof *top);
+        for (int32_t r = 0; r < n; r++) {
+            float *row = s + r * MN_TILE;
+            vf total = zero, m = v_set(now[r]);
+            bool all = to[r] - from[r] == MN_TILE;
+            for (int i = 0; i < MN_TILE; i += VW) {
+                vf e = v_exp(v_sub(v_load(row + i), m));
+                if (!all) e = v_pick(e, i, from[r], to[r], zero);
+                total = v_add(total, e);
+                v_store(row + i, e);
+            }
+            sum[r] = sum[r] * keep[r] + v_sum(total);
         }
-        vf m = v_set(now);
-        for (int i = 0; i < MN_TILE; i += VW) {
-            vf e = v_pick(v_exp(v_sub(v_load(s + i), m)), i, from[r], to[r], zero);
-            total = v_add(total, e);
-            v_store(s + i, e);
-        }
-        if (old != now) keep[r] = expf(old - now);
-        sum[r] = sum[r] * keep[r] + v_sum(total);
-        top[r] = now;
     }
 }
 
