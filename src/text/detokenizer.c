@@ -72,6 +72,10 @@ static void sink(mn_detokenizer *d, const char *s, size_t len, bool at_end)
 /* A stage's byte stream: complete characters go on as a part. */
 static void pass_lossy(mn_detokenizer *d, int k, const char *s, size_t len, bool at_end)
 {
+    if (!d->stages[k].held.len && mn_utf8_valid(s, len)) {
+        if (len) pass(d, k + 1, s, len);
+        return;
+    }
     mn_buffer text = { 0 };
     put_lossy(&d->stages[k].held, s, len, at_end, &text);
     if (text.failed) d->failed = true;

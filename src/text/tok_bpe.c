@@ -76,6 +76,11 @@ bool tok_bpe_put_pair(tok_model *m, uint32_t left, uint32_t right, uint32_t rank
     return true;
 }
 
+void tok_bpe_prefetch_pair(const tok_model *m, uint32_t left, uint32_t right)
+{
+    __builtin_prefetch(&m->pairs[pair_slot(m->pairs_mask, left, right)], 1);
+}
+
 /* ---- merging ------------------------------------------------------------------------------ */
 
 /* Rank of the pair (a, b), b ending at `end`, into a. */

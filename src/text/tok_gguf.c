@@ -23,6 +23,7 @@ typedef struct {
     mn_tokenizer *t;
     const mn_gguf_vocab *v;
     uint8_t *types;             /* [n_tokens] as corrected */
+    bool repeated;              /* some tokens are spelled alike: the first one counts */
     minerva_error *err;
 } loader;
 
@@ -181,9 +182,11 @@ static minerva_status keys_are_texts(loader *l)
         return mn_fail_memory(l->err, (size_t)n * sizeof *m->keys);
     m->n_keys = m->capacity_keys = n;
     memcpy(m->keys, l->t->text, (size_t)n * sizeof *m->keys);
-    for (int32_t i = 0; i < n; i++)
-        if (m->keys[i].len && tok_map_put(&m->map, m->keys, i) < 0)
-            return mn_fail_memory(l->err, 4096);
+    for (int32_t i = 0; i < n; i++) {
+        int32_t id = m->keys[i].len ? tok_map_put(&m->map, m->keys, i) : i;
+        if (id < 0) return mn_fail_memory(l->err, 4096);
+        if (id != i) l->repeated = true;
+    }
     return MINERVA_OK;
 }
 
@@ -280,7 +283,9 @@ static minerva_status bytewise_keys(loader *l)
         if (l->types[i] == BYTE && tok_byte_token(text, &byte))
             t->bytes[i] = tok_str(&t->arena, (char[]){ (char)byte }, 1);
         p += n;
-        if (tok_map_put(&m->map, m->keys, i) < 0) return mn_fail_memory(l->err, 4096);
+        int32_t id = tok_map_put(&m->map, m->keys, i);
+        if (id < 0) return mn_fail_memory(l->err, 4096);
+        if (id != i) l->repeated = true;
     }
     for (int b = 0; b < 256; b++) {
         char c = (char)b;
@@ -307,7 +312,7 @@ static bool side_bytes(const tok_model *m, mn_str side, char *out, mn_str *bytes
 typedef struct {
     mn_str whole;               /* both sides, one after the other */
     size_t left_len;
-    uint64_t left, right, both; /* hashes */
+    uint64_t left, right;       /* hashes */
     uint32_t rank;
 } merge;
 
@@ -339,17 +344,36 @@ static int32_t symbol(mn_tokenizer *t, const char *s, size_t len, uint64_t hash)
     return id >= 0 ? id : tok_model_symbol(t, s, len);
 }
 
-static minerva_status flush_merges(loader *l, merge *batch, int n)
+/* The id of a merge's result.  Files list merges in the order of the tokens they make, so
+ * it is mostly the one before, or the next. */
+static int32_t result(const loader *l, mn_str whole, int32_t before)
 {
     mn_tokenizer *t = l->t;
+    for (int32_t id = before; id <= before + 1 && id < t->n_tokens; id++) {
+        mn_str key = t->model.keys[id];
+        if (key.len == whole.len && !memcmp(key.data, whole.data, whole.len)
+            && !l->repeated)
+            return id;
+    }
+    return symbol(t, whole.data, whole.len, tok_map_hash(whole.data, whole.len));
+}
+
+static minerva_status flush_merges(loader *l, merge *batch, int n, int32_t *before)
+{
+    mn_tokenizer *t = l->t;
+    int32_t left[BATCH], right[BATCH];
     for (int i = 0; i < n; i++) {
-        merge *g = &batch[i];
-        size_t right_len = g->whole.len - g->left_len;
-        int32_t left = symbol(t, g->whole.data, g->left_len, g->left);
-        int32_t right = symbol(t, g->whole.data + g->left_len, right_len, g->right);
-        int32_t both = symbol(t, g->whole.data, g->whole.len, g->both);
-        if (left < 0 || right < 0 || both < 0
-            || !tok_bpe_put_pair(&t->model, (uint32_t)left, (uint32_t)right, g->rank, both, false))
+        const merge *g = &batch[i];
+        left[i] = symbol(t, g->whole.data, g->left_len, g->left);
+        right[i] = symbol(t, g->whole.data + g->left_len, g->whole.len - g->left_len, g->right);
+        if (left[i] < 0 || right[i] < 0) return mn_fail_memory(l->err, 4096);
+        tok_bpe_prefetch_pair(&t->model, (uint32_t)left[i], (uint32_t)right[i]);
+    }
+    for (int i = 0; i < n; i++) {
+        const merge *g = &batch[i];
+        *before = result(l, g->whole, *before);
+        if (*before < 0 || !tok_bpe_put_pair(&t->model, (uint32_t)left[i], (uint32_t)right[i],
+                                             g->rank, *before, false))
             return mn_fail_memory(l->err, 4096);
     }
     return MINERVA_OK;
@@ -362,13 +386,14 @@ static minerva_status load_merges(loader *l)
     merge batch[BATCH];
     size_t capacity = 1 << 14, used = 0;
     int n = 0;
+    int32_t before = 0;
     char *texts = malloc(capacity);
     if (!texts) return mn_fail_memory(l->err, capacity);
     minerva_status st = tok_bpe_reserve_pairs(m, (size_t)l->v->n_merges, l->err);
     for (int64_t i = 0; i < l->v->n_merges && !st; i++) {
         mn_str line = l->v->merges[i];
         if (n == BATCH || used + line.len > capacity) {
-            st = flush_merges(l, batch, n);
+            st = flush_merges(l, batch, n, &before);
             n = 0;
             used = 0;
         }
@@ -384,13 +409,11 @@ static minerva_status load_merges(loader *l)
         g->rank = (uint32_t)i;
         g->left = tok_map_hash(g->whole.data, g->left_len);
         g->right = tok_map_hash(g->whole.data + g->left_len, g->whole.len - g->left_len);
-        g->both = tok_map_hash(g->whole.data, g->whole.len);
         tok_map_prefetch(&m->map, g->left);
         tok_map_prefetch(&m->map, g->right);
-        tok_map_prefetch(&m->map, g->both);
         n++;
     }
-    if (!st) st = flush_merges(l, batch, n);
+    if (!st) st = flush_merges(l, batch, n, &before);
     free(texts);
     return st;
 }

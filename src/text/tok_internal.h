@@ -19,15 +19,20 @@
 #define MN_TEXT_TOK_INTERNAL_H
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "base/status.h"
 #include "text/tokenizer.h"
 
+#include <string.h>
+
 /* ---- maps and tries (tok_vocab.c) ---------------------------------------------------- */
 
-/* Open addressing from byte strings to ids.  The keys are not stored: callers hand the
- * same `keys` array to every call, and a slot's id is its index there. */
+/* Open addressing from byte strings to ids.  Keys of up to 8 bytes are in the slots
+ * themselves; longer ones are compared in `keys`, an array that the caller hands to every
+ * call and in which a slot's id is the index. */
 typedef struct {
-    uint32_t tag;
+    uint64_t head;              /* tok_head of a key of up to 8 bytes */
+    uint32_t tag;               /* hash bits over the length (63: 63 or more) */
     int32_t id;                 /* -1: free */
 } tok_slot;
 typedef struct {
@@ -40,12 +45,44 @@ void tok_map_clear(tok_map *m);
 /* The id of an equal key that is there already, else `id` after inserting it; -1: no
  * memory. */
 int32_t tok_map_put(tok_map *m, const mn_str *keys, int32_t id);
-int32_t tok_map_find(const tok_map *m, const mn_str *keys, const char *s, size_t len);
-/* Makes a later find of the same bytes faster: the hash, and the slot fetched early. */
-uint64_t tok_map_hash(const char *s, size_t len);
-void tok_map_prefetch(const tok_map *m, uint64_t hash);
 int32_t tok_map_find_hashed(const tok_map *m, const mn_str *keys, const char *s, size_t len,
                             uint64_t hash);
+
+/* Up to 8 bytes as one word; different strings of one length give different words. */
+static inline uint64_t tok_head(const char *s, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    uint32_t low, high;
+    if (len < 4)
+        return len ? (uint64_t)p[0] << 16 | (uint64_t)p[len >> 1] << 8 | p[len - 1] : 0;
+    memcpy(&low, p, 4);
+    memcpy(&high, p + len - 4, 4);
+    return (uint64_t)high << 32 | low;
+}
+
+static inline uint64_t tok_fold(uint64_t a, uint64_t b)
+{
+    __uint128_t product = (__uint128_t)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint64_t tok_map_hash(const char *s, size_t len)
+{
+    if (len > 8) return mn_hash64(s, len, 0);
+    return tok_fold(tok_head(s, len) ^ UINT64_C(0xe7037ed1a0b428db),
+                    UINT64_C(0x8ebc6af09c88c6e3) ^ len);
+}
+
+static inline int32_t tok_map_find(const tok_map *m, const mn_str *keys, const char *s, size_t len)
+{
+    return tok_map_find_hashed(m, keys, s, len, tok_map_hash(s, len));
+}
+
+/* A lookup with this hash comes soon. */
+static inline void tok_map_prefetch(const tok_map *m, uint64_t hash)
+{
+    __builtin_prefetch(&m->slots[hash & m->mask]);
+}
 
 /* Byte trie in one hash table of (node, byte) -> node. */
 typedef struct {
@@ -137,6 +174,7 @@ typedef enum { TOK_REMOVED, TOK_ISOLATED, TOK_MERGED_WITH_PREVIOUS, TOK_MERGED_W
 typedef struct {
     uint8_t contraction, word, digits, punct, newline, space;
     bool long_s;
+    uint8_t common;             /* 1, 2, 3: GPT-2's, Llama 3's, Qwen 2's (tok_rule_settle) */
 } tok_rule;
 
 /* A set of characters: by class, and by ranges. */
@@ -177,6 +215,7 @@ typedef struct tok_call tok_call;
  * the match before ended, SIZE_MAX: none yet. */
 bool tok_pattern_next(const tok_pattern *p, tok_call *c, const char *s, size_t len,
                       size_t *pos, size_t last_end, size_t *start, size_t *end);
+void tok_rule_settle(tok_rule *r);
 /* The hand-written pattern that means the same as this regular expression. */
 bool tok_pattern_known(const char *regex, size_t len, tok_pattern *out);
 
@@ -299,7 +338,8 @@ struct tok_call {
     mn_ids *out;
     size_t first_out;           /* where this call's ids start */
     bool plain, failed;
-    bool after_unk, saw_unk;    /* join_unk: the id before; some id since cleared */
+    bool joins_unk;             /* the model's join_unk */
+    bool after_unk, saw_unk;    /* then: the id before was; some was since cleared */
     tok_cache *cache;
     mn_buffer norm[2];
     mn_buffer *pre;             /* [n_pres] texts that steps rewrote */
@@ -345,6 +385,7 @@ minerva_status tok_bpe_reserve_pairs(tok_model *m, size_t n, minerva_error *err)
 /* false: no memory.  An existing pair keeps its rank unless `replace`. */
 bool tok_bpe_put_pair(tok_model *m, uint32_t left, uint32_t right, uint32_t rank, int32_t id,
                       bool replace);
+void tok_bpe_prefetch_pair(const tok_model *m, uint32_t left, uint32_t right);
 /* Id of a key, after adding it as a virtual one if need be; -1: no memory. */
 int32_t tok_model_symbol(mn_tokenizer *t, const char *s, size_t len);
 void tok_bpe_finish(mn_tokenizer *t);

@@ -84,9 +84,25 @@ static void piece(splitter *sp, size_t start, size_t end, bool matched)
     sp->end = end;
 }
 
+/* The last step where all pieces are words: straight to the model. */
+static void split_words(tok_call *c, tok_text in, const tok_pattern *pattern)
+{
+    size_t pos = 0, start, end, done = 0, last_end = SIZE_MAX;
+    while (!c->failed && tok_pattern_next(pattern, c, in.s, in.len, &pos, last_end, &start, &end)) {
+        if (done < start) tok_model_word(c, in.s + done, start - done);
+        if (start < end) tok_model_word(c, in.s + start, end - start);
+        done = last_end = end;
+    }
+    if (done < in.len) tok_model_word(c, in.s + done, in.len - done);
+}
+
 static void split(tok_call *c, int step, tok_text in, const tok_pattern *pattern,
                   tok_behavior behavior, bool invert)
 {
+    if (behavior == TOK_ISOLATED && step + 1 == c->t->n_pres) {
+        split_words(c, in, pattern);
+        return;
+    }
     splitter sp = { c, step + 1, in, behavior, SIZE_MAX, 0, false };
     size_t pos = 0, start, end, done = 0, last_end = SIZE_MAX;
     while (!c->failed && tok_pattern_next(pattern, c, in.s, in.len, &pos, last_end, &start, &end)) {

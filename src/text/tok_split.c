@@ -335,16 +335,25 @@ static bool same_rule(tok_rule a, tok_rule b)
            && a.punct == b.punct && a.newline == b.newline && a.space == b.space;
 }
 
+void tok_rule_settle(tok_rule *r)
+{
+    static const tok_rule common[] = { RULE_GPT2, RULE_LLAMA3, RULE_QWEN2 };
+    for (uint8_t i = 0; i < 3; i++)
+        if (same_rule(*r, common[i])) r->common = i + 1;
+}
+
 /* The commonest rules get matchers of their own: the compiler folds the rule in. */
 static bool next_rule(tok_rule r, tok_call *c, const char *s, size_t len, size_t *pos,
                       size_t *start, size_t *end)
 {
     tok_rule gpt2 = RULE_GPT2, llama3 = RULE_LLAMA3, qwen2 = RULE_QWEN2;
     llama3.long_s = qwen2.long_s = r.long_s;
-    if (same_rule(r, gpt2)) return next_by_rule(gpt2, c, s, len, pos, start, end);
-    if (same_rule(r, llama3)) return next_by_rule(llama3, c, s, len, pos, start, end);
-    if (same_rule(r, qwen2)) return next_by_rule(qwen2, c, s, len, pos, start, end);
-    return next_by_rule(r, c, s, len, pos, start, end);
+    switch (r.common) {
+    case 1: return next_by_rule(gpt2, c, s, len, pos, start, end);
+    case 2: return next_by_rule(llama3, c, s, len, pos, start, end);
+    case 3: return next_by_rule(qwen2, c, s, len, pos, start, end);
+    default: return next_by_rule(r, c, s, len, pos, start, end);
+    }
 }
 
 /* ---- small patterns ------------------------------------------------------------------------- */
@@ -585,6 +594,7 @@ bool tok_pattern_known(const char *regex, size_t len, tok_pattern *out)
         if (strlen(rules[i].regex) != len || memcmp(rules[i].regex, regex, len)) continue;
         out->rule = rules[i].rule;
         out->rule.long_s = true;
+        tok_rule_settle(&out->rule);
         return true;
     }
     static const struct {

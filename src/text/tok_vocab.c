@@ -6,7 +6,6 @@
  */
 #include "text/tok_internal.h"
 
-#include "base/hash.h"
 #include "text/tok_unicode.h"
 
 #include <stdlib.h>
@@ -33,24 +32,27 @@ void tok_map_clear(tok_map *m)
     *m = (tok_map){ 0 };
 }
 
-uint64_t tok_map_hash(const char *s, size_t len) { return mn_hash64(s, len, 0); }
-
-void tok_map_prefetch(const tok_map *m, uint64_t hash)
+static uint32_t tag_of(uint64_t hash, size_t len)
 {
-    __builtin_prefetch(&m->slots[hash & m->mask]);
+    return (uint32_t)(hash >> 32) << 6 | (uint32_t)(len < 63 ? len : 63);
 }
 
 /* Slot of an equal key, or the free slot where it belongs. */
-static tok_slot *slot_of(const tok_map *m, const mn_str *keys, const char *s, size_t len,
-                         uint64_t hash)
+static inline tok_slot *slot_of(const tok_map *m, const mn_str *keys, const char *s, size_t len,
+                                uint64_t hash)
 {
-    uint32_t tag = (uint32_t)(hash >> 32);
+    uint32_t tag = tag_of(hash, len);
+    uint64_t head = len <= 8 ? tok_head(s, len) : 0;
     for (size_t i = hash & m->mask;; i = (i + 1) & m->mask) {
         tok_slot *slot = &m->slots[i];
         if (slot->id < 0) return slot;
         if (slot->tag != tag) continue;
+        if (len <= 8) {
+            if (slot->head == head) return slot;
+            continue;
+        }
         const mn_str *key = &keys[slot->id];
-        if (key->len == len && (!len || !memcmp(key->data, s, len))) return slot;
+        if (key->len == len && !memcmp(key->data, s, len)) return slot;
     }
 }
 
@@ -72,11 +74,13 @@ static bool grow(tok_map *m, const mn_str *keys)
 
 int32_t tok_map_put(tok_map *m, const mn_str *keys, int32_t id)
 {
+    const char *s = keys[id].data;
+    size_t len = keys[id].len;
     if ((size_t)m->n * 4 >= (size_t)m->mask * 3 && !grow(m, keys)) return -1;
-    uint64_t hash = tok_map_hash(keys[id].data, keys[id].len);
-    tok_slot *slot = slot_of(m, keys, keys[id].data, keys[id].len, hash);
+    uint64_t hash = tok_map_hash(s, len);
+    tok_slot *slot = slot_of(m, keys, s, len, hash);
     if (slot->id >= 0) return slot->id;
-    *slot = (tok_slot){ (uint32_t)(hash >> 32), id };
+    *slot = (tok_slot){ len <= 8 ? tok_head(s, len) : 0, tag_of(hash, len), id };
     m->n++;
     return id;
 }
@@ -85,11 +89,6 @@ int32_t tok_map_find_hashed(const tok_map *m, const mn_str *keys, const char *s,
                             uint64_t hash)
 {
     return m->slots ? slot_of(m, keys, s, len, hash)->id : -1;
-}
-
-int32_t tok_map_find(const tok_map *m, const mn_str *keys, const char *s, size_t len)
-{
-    return tok_map_find_hashed(m, keys, s, len, tok_map_hash(s, len));
 }
 
 /* ---- trie ----------------------------------------------------------------------------- */
@@ -216,7 +215,10 @@ long tok_alphabet_decode(const char *s, size_t len, char *out)
             continue;
         }
         uint32_t cp;
-        int k = mn_utf8_decode_strict(s + i, len - i, &cp);
+        int k = 2;
+        if ((c & 0xFC) == 0xC4 && i + 1 < len && ((unsigned char)s[i + 1] & 0xC0) == 0x80)
+            cp = (uint32_t)(c & 0x1F) << 6 | ((unsigned char)s[i + 1] & 0x3F);
+        else k = mn_utf8_decode_strict(s + i, len - i, &cp);
         int byte = k < 0 ? -1 : tok_byte_of_alphabet(cp);
         if (byte < 0) return -1;
         out[n++] = (char)byte;

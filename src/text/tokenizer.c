@@ -10,7 +10,6 @@
  */
 #include "text/tok_internal.h"
 
-#include "base/hash.h"
 #include "text/tok_unicode.h"
 
 #include <stdlib.h>
@@ -37,7 +36,7 @@ static bool ids_grow(mn_ids *l)
 
 void tok_call_push(tok_call *c, int32_t id)
 {
-    if (c->t->model.join_unk) {
+    if (c->joins_unk) {
         bool unk = id == c->t->model.unk, again = unk && c->after_unk;
         c->after_unk = unk;
         if (unk) c->saw_unk = true;
@@ -64,11 +63,16 @@ void *tok_call_work(tok_call *c, size_t bytes)
 
 /* ---- words and their cache ------------------------------------------------------------------------ */
 
-enum { CACHED_BYTES = 22, CACHED_IDS = 10, CACHE_MAX_ENTRIES = 1 << 14 };
+enum { CACHED_BYTES = 24, CACHED_IDS = 9, CACHE_MAX_ENTRIES = 1 << 14 };
+
+/* A word of up to 24 bytes as three numbers: equal for equal words of one length. */
+typedef struct {
+    uint64_t a, b, c;
+} word_key;
 
 typedef struct {
+    word_key key;
     uint8_t len, n;             /* len 0: free */
-    char word[CACHED_BYTES];
     int32_t ids[CACHED_IDS];
 } cache_entry;
 
@@ -99,26 +103,52 @@ static void model_word(tok_call *c, const char *s, size_t len)
     }
 }
 
+static inline word_key key_of(const char *s, size_t len)
+{
+    word_key k = { 0, 0, 0 };
+    if (len <= 8) {
+        k.a = tok_head(s, len);
+        return k;
+    }
+    memcpy(&k.a, s, 8);
+    memcpy(&k.b, s + len - 8, 8);
+    if (len > 16) memcpy(&k.c, s + 8, 8);
+    return k;
+}
+
+static inline size_t key_hash(word_key k, size_t len)
+{
+    uint64_t h = tok_fold(k.a ^ UINT64_C(0xe7037ed1a0b428db), UINT64_C(0x8ebc6af09c88c6e3) ^ len);
+    if (len > 8) h ^= tok_fold(k.b ^ UINT64_C(0xa0761d6478bd642f), k.c ^ UINT64_C(0x589965cc75374cc3));
+    return (size_t)(h ^ h >> 32);
+}
+
+static void remember(tok_call *c, cache_entry *e, word_key key, size_t len, size_t before)
+{
+    size_t n = c->out->n - before;
+    if (c->failed || n > CACHED_IDS || c->saw_unk) return;
+    e->key = key;
+    e->len = (uint8_t)len;
+    e->n = (uint8_t)n;
+    memcpy(e->ids, c->out->ids + before, n * sizeof *e->ids);
+}
+
 static void cached_word(tok_call *c, const char *s, size_t len)
 {
     if (len > CACHED_BYTES || !c->cache) {
         model_word(c, s, len);
         return;
     }
-    cache_entry *e = &c->cache->entries[mn_hash64(s, len, 1) & c->cache->mask];
-    if (e->len == len && !memcmp(e->word, s, len)) {
+    word_key key = key_of(s, len);
+    cache_entry *e = &c->cache->entries[key_hash(key, len) & c->cache->mask];
+    if (e->len == len && e->key.a == key.a && e->key.b == key.b && e->key.c == key.c) {
         for (int i = 0; i < e->n; i++) tok_call_push(c, e->ids[i]);
         return;
     }
     size_t before = c->out->n;
     c->saw_unk = false;
     model_word(c, s, len);
-    size_t n = c->out->n - before;
-    if (c->failed || n > CACHED_IDS || c->saw_unk) return;
-    e->len = (uint8_t)len;
-    e->n = (uint8_t)n;
-    memcpy(e->word, s, len);
-    memcpy(e->ids, c->out->ids + before, n * sizeof *e->ids);
+    remember(c, e, key, len, before);
 }
 
 static bool whole_word(tok_call *c, const char *s, size_t len)
@@ -246,7 +276,8 @@ minerva_status mn_tokenizer_encode(const mn_tokenizer *t, const char *text, size
     if (len > INT32_MAX - 65536)
         return mn_fail(err, MINERVA_LIMIT, "text to tokenize: at most 2 GiB expected, "
                        "%zu bytes found", len);
-    tok_call c = { .t = t, .out = out, .first_out = out->n, .plain = o->plain };
+    tok_call c = { .t = t, .out = out, .first_out = out->n, .plain = o->plain,
+                   .joins_unk = t->model.join_unk };
     mn_buffer valid = { 0 };
     if (!t->keeps_bytes && !mn_utf8_valid(text, len)) {
         if (!replace_broken(text, len, &valid)) c.failed = true;
