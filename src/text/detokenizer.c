@@ -381,7 +381,7 @@ static void sentencepiece(mn_detokenizer *d, int k, const char *s, size_t len)
 {
     const tok_dec *dec = &d->t->decs[k];
     stage *st = &d->stages[k];
-    uint8_t flags = d->t->flags[d->id];
+    uint16_t flags = d->t->flags[d->id];
     unsigned char byte;
     if ((flags & TOK_BYTE) && tok_byte_token((mn_str){ s, len }, &byte)) {
         mn_buffer_append_byte(&st->held, (char)byte);
@@ -530,7 +530,8 @@ minerva_status mn_detokenizer_feed(mn_detokenizer *d, int32_t id, mn_buffer *out
 {
     const mn_tokenizer *t = d->t;
     if (id < 0 || id >= t->n_tokens || !t->text[id].data) return MINERVA_OK;
-    if (d->skip_special && (t->flags[id] & TOK_SPECIAL)) return MINERVA_OK;
+    bool skipped = (t->flags[id] & TOK_SPECIAL) && !(t->flags[id] & TOK_KEPT);
+    if (d->skip_special && skipped) return MINERVA_OK;
     d->out = out;
     d->id = id;
     pass(d, 0, t->pieces[id].data, t->pieces[id].len);

@@ -6,8 +6,6 @@
  */
 #include "text/tok_internal.h"
 
-#include "text/tok_unicode.h"
-
 static bool word_before(const char *s, size_t i)
 {
     if (!i) return false;
@@ -49,7 +47,7 @@ static size_t spaces_after(const char *s, size_t len, size_t i)
 }
 
 static bool turned_down(const tok_call *c, const char *s, size_t len, size_t start, size_t end,
-                        uint8_t flags)
+                        uint16_t flags)
 {
     if (c->plain && (flags & TOK_SPECIAL)) return true;
     return (flags & TOK_SINGLE_WORD) && (word_before(s, start) || word_at(s, len, end));
@@ -65,20 +63,21 @@ bool tok_added_next(tok_call *c, const tok_trie *trie, const char *s, size_t len
             i++;
             continue;
         }
-        uint8_t flags = c->t->flags[*id];
+        uint16_t flags = c->t->flags[*id];
         if (turned_down(c, s, len, i, i + n, flags)) {
             i += n;
             continue;
         }
         *start = i;
         *end = i + n;
-        if ((flags & TOK_LSTRIP) && i > scan->done) *start = spaces_before(s, i, scan->done);
+        if (flags & TOK_LSTRIP)
+            *start = i > scan->done ? spaces_before(s, i, scan->done) : scan->done;
         /* What an earlier token took as white space need not be looked at again. */
         if (flags & TOK_RSTRIP)
             *end = spaces_after(s, len, *end > scan->done ? *end : scan->done);
-        scan->scan = i + n;
+        scan->scan = i = i + n;
         scan->done = *end;
-        return true;
+        if (*start < *end) return true;         /* else an earlier one took all of it */
     }
     scan->scan = len;
     return false;

@@ -14,8 +14,6 @@
  */
 #include "text/tok_internal.h"
 
-#include "text/tok_unicode.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

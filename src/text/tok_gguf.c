@@ -10,8 +10,6 @@
  */
 #include "text/tok_gguf.h"
 
-#include "text/tok_unicode.h"
-
 #include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -489,7 +487,7 @@ static minerva_status load_wordpiece(loader *l)
     if (!accents) add_norm(t, TOK_NORM_STRIP_ACCENTS);
     if (lower) add_norm(t, TOK_NORM_LOWERCASE);
     add_split(t, (tok_set){ .bits = TOK_WS }, TOK_REMOVED);
-    add_split(t, (tok_set){ TOK_P, alone, sizeof alone / sizeof *alone }, TOK_ISOLATED);
+    add_split(t, (tok_set){ .bits = TOK_P, .ranges = alone, .n_ranges = sizeof alone / sizeof *alone }, TOK_ISOLATED);
     if ((st = trie_of_texts(l, &t->model.trie)) || (st = marked_bytes(l))) return st;
     decode_bytes(t, true);
     return set_ends(l, t->info.bos, id_or(l, l->v->sep, 102));

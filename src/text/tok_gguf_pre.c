@@ -7,8 +7,6 @@
  */
 #include "text/tok_gguf.h"
 
-#include "text/tok_unicode.h"
-
 #include <string.h>
 
 typedef struct {
@@ -173,7 +171,7 @@ static const scheme schemes[] = {
     { { "chameleon" },
       { { .regex = "<sentinel:[0-9]+>" }, { .regex = "IMGIMG[A-I]{1,4}Z" },
         { .regex = "[\\t\\n]|    |  " }, BITS(TOK_N, 1),
-        { .pattern = { .kind = TOK_PAT_SET, .set = { TOK_P, falcon, 7 }, .least = 1, .most = 1 } },
+        { .pattern = { .kind = TOK_PAT_SET, .set = { .bits = TOK_P, .ranges = falcon, .n_ranges = 7 }, .least = 1, .most = 1 } },
         GPT2 }, 6, ADD_BOS },
     { { "gemma4", "granite-embed-multi-311m" }, { LINES }, 1,
       CHARACTERS | ESCAPE | NEWLINES | ALWAYS_BOS },

@@ -21,6 +21,7 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/status.h"
+#include "text/tok_unicode.h"
 #include "text/tokenizer.h"
 
 #include <string.h>
@@ -177,14 +178,11 @@ typedef struct {
     uint8_t common;             /* 1, 2, 3: GPT-2's, Llama 3's, Qwen 2's (tok_rule_settle) */
 } tok_rule;
 
-/* A set of characters: by class, and by ranges. */
-typedef struct {
-    uint32_t from, to;
-} tok_range;
+/* A set of characters: by class, and by ranges; without those of `except`. */
 typedef struct {
     uint32_t bits;              /* tok_unicode.h */
-    const tok_range *ranges;
-    int n_ranges;
+    const tok_range *ranges, *except;
+    int n_ranges, n_except;
 } tok_set;
 
 typedef enum {
@@ -307,7 +305,8 @@ typedef struct {
 /* ---- the tokenizer -------------------------------------------------------------------- */
 
 enum { TOK_SPECIAL = 1, TOK_ADDED = 2, TOK_BYTE = 4, TOK_CONTROL = 8, TOK_UNKNOWN = 16,
-       TOK_LSTRIP = 32, TOK_RSTRIP = 64, TOK_SINGLE_WORD = 128 };
+       TOK_LSTRIP = 32, TOK_RSTRIP = 64, TOK_SINGLE_WORD = 128,
+       TOK_KEPT = 256 };       /* special, but decoding does not skip it */
 
 struct mn_tokenizer {
     mn_arena arena;
@@ -315,7 +314,7 @@ struct mn_tokenizer {
     mn_str *text;               /* [n_tokens] as spelled; data NULL: no such id */
     mn_str *bytes;              /* [n_tokens] in running text */
     mn_str *pieces;             /* [n_tokens] what decoding starts from; may be `bytes` */
-    uint8_t *flags;             /* [n_tokens] TOK_SPECIAL ... */
+    uint16_t *flags;            /* [n_tokens] TOK_SPECIAL ... */
     tok_model model;
     tok_trie added, added_normalized;
     bool has_added, has_added_normalized;

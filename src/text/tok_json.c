@@ -12,8 +12,6 @@
  */
 #include "text/tok_json.h"
 
-#include "text/tok_unicode.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -356,7 +354,7 @@ static minerva_status make_keys(loader *l)
 
 /* ---- added tokens ---------------------------------------------------------------------------------- */
 
-static minerva_status flag(loader *l, const json_t *o, const char *key, uint8_t bit, uint8_t *flags)
+static minerva_status flag(loader *l, const json_t *o, const char *key, uint16_t bit, uint16_t *flags)
 {
     bool on;
     minerva_status st = tok_json_bool(o, "added_tokens", key, false, &on, l->err);
@@ -368,7 +366,7 @@ static minerva_status add_token(loader *l, const json_t *o, int32_t *next_id, bo
 {
     mn_tokenizer *t = l->t;
     mn_str content;
-    uint8_t flags = TOK_ADDED;
+    uint16_t flags = TOK_ADDED;
     minerva_status st;
     if (!json_is_object(o))
         return mn_fail(l->err, MINERVA_INVALID, "added_tokens: an object expected, %s found",
@@ -389,7 +387,7 @@ static minerva_status add_token(loader *l, const json_t *o, int32_t *next_id, bo
         if (id >= t->n_tokens) t->n_tokens = id + 1;
         if (tok_map_put(&l->by_text, t->text, id) < 0) return mn_fail_memory(l->err, content.len);
     }
-    t->flags[id] = (uint8_t)(flags | (t->flags[id] & (TOK_SPECIAL | TOK_BYTE)));
+    t->flags[id] = (uint16_t)(flags | (t->flags[id] & (TOK_SPECIAL | TOK_BYTE)));
     normalized[id] = norm;
     return MINERVA_OK;
 }
@@ -436,6 +434,20 @@ static minerva_status normalized_text(loader *l, mn_str text, mn_str *out)
     return out->data ? MINERVA_OK : mn_fail_memory(l->err, text.len);
 }
 
+/* The library tells special tokens by the string it decodes from, so one that normalises
+ * to something else is not skipped, unless that is a special token's spelling too. */
+static minerva_status mark_kept(loader *l)
+{
+    mn_tokenizer *t = l->t;
+    for (int32_t id = 0; id < t->n_tokens; id++) {
+        mn_str piece = t->pieces[id];
+        if (!(t->flags[id] & TOK_SPECIAL) || piece.data == t->text[id].data) continue;
+        int32_t same = id_of(l, piece.data, piece.len);
+        if (same < 0 || !(t->flags[same] & TOK_SPECIAL)) t->flags[id] |= TOK_KEPT;
+    }
+    return MINERVA_OK;
+}
+
 static minerva_status make_added_tries(loader *l, const bool *normalized)
 {
     mn_tokenizer *t = l->t;
@@ -456,7 +468,7 @@ static minerva_status make_added_tries(loader *l, const bool *normalized)
         if (normalized[id]) t->has_added_normalized = true;
         else t->has_added = true;
     }
-    return MINERVA_OK;
+    return mark_kept(l);
 }
 
 static minerva_status read_added(loader *l)

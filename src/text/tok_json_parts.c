@@ -6,8 +6,6 @@
  */
 #include "text/tok_json.h"
 
-#include "text/tok_unicode.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,12 +268,21 @@ static minerva_status split_at(mn_tokenizer *t, tok_set set, tok_behavior behavi
     return MINERVA_OK;
 }
 
-/* Unicode's punctuation, and all of ASCII's, symbols too. */
-static const tok_range ascii_symbols[] = { { '$', '$' }, { '+', '+' }, { '<', '>' },
-                                           { '^', '^' }, { '`', '`' }, { '|', '|' },
-                                           { '~', '~' } };
-static const tok_set punctuation = { TOK_P, ascii_symbols, 7 };
+/* Unicode's punctuation (as it was when the library's tables were made), and all of
+ * ASCII's, symbols too. */
+static const tok_range more_punctuation[] = {
+    { '$', '$' }, { '+', '+' }, { '<', '>' }, { '^', '^' }, { '`', '`' }, { '|', '|' },
+    { '~', '~' }, { 0x166D, 0x166D }, { 0x111C9, 0x111C9 },
+};
 static const tok_set spaces = { .bits = TOK_WS };
+
+static minerva_status split_at_punctuation(mn_tokenizer *t, tok_behavior behavior,
+                                           minerva_error *err)
+{
+    tok_set set = { .bits = TOK_P, .ranges = more_punctuation, .n_ranges = 9,
+                    .except = tok_young_punctuation, .n_except = tok_n_young_punctuation };
+    return split_at(t, set, behavior, err);
+}
 
 static minerva_status behavior_of(const json_t *o, tok_behavior fallback, bool required,
                                   tok_behavior *out, minerva_error *err)
@@ -412,16 +419,18 @@ static minerva_status pre_tokenizer(mn_tokenizer *t, const json_t *o, int depth,
         return add_pre(t, TOK_PRE_SCRIPTS, err) ? MINERVA_OK : MINERVA_UNSUPPORTED;
     if (!strcmp(type, "BertPreTokenizer")) {
         if ((st = split_at(t, spaces, TOK_REMOVED, err))) return st;
-        return split_at(t, punctuation, TOK_ISOLATED, err);
+        return split_at_punctuation(t, TOK_ISOLATED, err);
     }
     if (!strcmp(type, "Punctuation")) {
         if ((st = behavior_of(o, TOK_ISOLATED, false, &behavior, err))) return st;
-        return split_at(t, punctuation, behavior, err);
+        return split_at_punctuation(t, behavior, err);
     }
     if (!strcmp(type, "Digits")) {
         bool individual;
         if ((st = tok_json_bool(o, pre_name, "individual_digits", false, &individual, err))) return st;
-        return split_at(t, (tok_set){ .bits = TOK_N }, individual ? TOK_ISOLATED : TOK_CONTIGUOUS, err);
+        static const tok_range newest[] = { { 0x11DE0, 0x11DE9 }, { 0x16FF4, 0x16FF6 } };
+        tok_set digits = { .bits = TOK_N, .ranges = newest, .n_ranges = 2 };     /* Unicode 17's */
+        return split_at(t, digits, individual ? TOK_ISOLATED : TOK_CONTIGUOUS, err);
     }
     if (strcmp(type, "Whitespace")) return unknown(err, pre_name, type);
     tok_pre *p = add_pre(t, TOK_PRE_SPLIT, err);

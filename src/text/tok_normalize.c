@@ -12,8 +12,6 @@
  */
 #include "text/tok_internal.h"
 
-#include "text/tok_unicode.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,25 +151,39 @@ static bool canonical_order(code_points *l)
     return true;
 }
 
-/* True if the character stays itself in the form wherever it stands, and nothing that
- * follows but such a character's opposite changes it. */
+/* Young characters are just themselves to the reference. */
+static bool is_young(uint32_t cp)
+{
+    return tok_in_ranges(tok_young_marks, tok_n_young_marks, cp)
+           || tok_in_ranges(tok_young_decompositions, tok_n_young_decompositions, cp);
+}
+
+/* True if decomposing and composing the character gives it back. */
+static bool recomposes(uint32_t cp, int options)
+{
+    int32_t parts[64];
+    int last_class = 0;
+    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)cp, parts, 32,
+                                                 (utf8proc_option_t)options, &last_class);
+    if (n < 1 || n > 32) return true;
+    n = utf8proc_normalize_utf32(parts, n, (utf8proc_option_t)(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
+    return n == 1 && parts[0] == (int32_t)cp;
+}
+
+/* True if the character stays itself in the form wherever it stands, unless one follows
+ * for which this is false. */
 static bool is_inert(uint32_t cp, bool compat, bool compose)
 {
     if (cp < 0x80 || (compose && !compat && cp < 0x300)) return true;
     const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)cp);
-    if (p->combining_class) return false;
-    if (compose) {
-        if (p->category == UTF8PROC_CATEGORY_MN || p->category == UTF8PROC_CATEGORY_MC) return false;
-        if ((cp >= 0x1161 && cp <= 0x1175) || (cp >= 0x11A8 && cp <= 0x11C2)) return false;
-    } else if (cp >= 0xAC00 && cp <= 0xD7A3) {
-        return false;
-    }
-    if (p->decomp_seqindex == UINT16_MAX || (p->decomp_type && !compat)) return true;
-    if (!compose || p->decomp_type || p->comp_exclusion) return false;
-    int32_t parts[32];
-    int last_class = 0;
-    return utf8proc_decompose_char((utf8proc_int32_t)cp, parts, 32, UTF8PROC_DECOMPOSE,
-                                   &last_class) > 1;
+    bool mark = p->category == UTF8PROC_CATEGORY_MN || p->category == UTF8PROC_CATEGORY_MC;
+    bool jamo = (cp >= 0x1161 && cp <= 0x1175) || (cp >= 0x11A8 && cp <= 0x11C2);
+    bool decomposes = p->decomp_seqindex != UINT16_MAX && (!p->decomp_type || compat);
+    if (!compose && cp >= 0xAC00 && cp <= 0xD7A3) return false;
+    if (!p->combining_class && !decomposes && !(compose && (mark || jamo))) return true;
+    if (is_young(cp)) return true;
+    if (p->combining_class || !compose || mark || jamo) return false;
+    return recomposes(cp, UTF8PROC_DECOMPOSE | (compat ? UTF8PROC_COMPAT : 0));
 }
 
 /* Normalises in[start, end), a run of characters that are not inert (and, for composition,
@@ -247,7 +259,7 @@ static void put_lower(writer *w, uint32_t cp)
         put_cp(w, 0x307, 1);
         return;
     }
-    put_cp(w, (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp), 0);
+    put_cp(w, tok_lower(cp), 0);
 }
 
 static void lowercase(writer *w)
@@ -276,8 +288,21 @@ static void filter(writer *w, bool (*keep)(uint32_t), uint32_t (*map)(uint32_t))
     }
 }
 
-static bool no_mark(uint32_t cp) { return !(tok_bits(cp) & TOK_M); }
-static bool no_nonspacing_mark(uint32_t cp) { return !(tok_bits(cp) & TOK_CAT(MN)); }
+/* Marks as the reference's tables have them. */
+static bool no_mark(uint32_t cp)
+{
+    if (cp < 0x300) return true;
+    if (cp == 0x1CF2 || cp == 0x1CF3) return false;
+    return !(tok_bits(cp) & TOK_M) || tok_in_ranges(tok_young_marks, tok_n_young_marks, cp);
+}
+
+static bool no_nonspacing_mark(uint32_t cp)
+{
+    if (cp < 0x300) return true;
+    if (cp == 0x1734 || cp == 0x1171E) return false;
+    return !(tok_bits(cp) & TOK_CAT(MN))
+           || tok_in_ranges(tok_young_bert_marks, tok_n_young_bert_marks, cp);
+}
 
 static bool nmt_keeps(uint32_t cp)
 {
@@ -293,16 +318,15 @@ static uint32_t nmt_map(uint32_t cp)
     return space ? ' ' : cp;
 }
 
-/* Control, format, and the ends of the private use areas: the reference's table of
- * private characters lists only those. */
+/* Control, format (but for those younger than the reference's table) and private use. */
 static bool bert_keeps(uint32_t cp)
 {
+    static const tok_range young[] = { { 0x890, 0x891 }, { 0x8E2, 0x8E2 }, { 0x110CD, 0x110CD },
+                                       { 0x13430, 0x1343F } };
     if (cp == 0 || cp == 0xFFFD) return false;
     if (cp == '\t' || cp == '\n' || cp == '\r') return true;
-    if (cp == 0xE000 || cp == 0xF8FF || cp == 0xF0000 || cp == 0xFFFFD || cp == 0x100000
-        || cp == 0x10FFFD)
-        return false;
-    return !(tok_bits(cp) & (TOK_CAT(CC) | TOK_CAT(CF)));
+    return !(tok_bits(cp) & (TOK_CAT(CC) | TOK_CAT(CF) | TOK_CAT(CO)))
+           || (cp >= 0x80 && tok_in_ranges(young, 4, cp));
 }
 
 static uint32_t bert_map(uint32_t cp) { return tok_is_space(cp) ? ' ' : cp; }

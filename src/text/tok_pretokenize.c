@@ -9,8 +9,6 @@
  */
 #include "text/tok_internal.h"
 
-#include "text/tok_unicode.h"
-
 #include <string.h>
 
 /* ASCII's general categories, control characters and White_Space. */

@@ -23,7 +23,7 @@ struct tok_regex {
 
 #define SPACE_SET "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}" \
                   "\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-#define WORD_SET "\\p{L}\\p{M}\\p{N}\\p{Pc}"
+#define WORD_SET "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
 #define HEX_SET "0-9a-fA-F"
 
 /* ---- translation ------------------------------------------------------------------------------ */
@@ -56,46 +56,119 @@ static bool fault(translator *t, const char *what)
     return false;
 }
 
+/* ---- sets of characters -------------------------------------------------------------------------- */
+
+/* A set as PCRE2 spells it inside a class.  PCRE2's tables may be too old for some
+ * characters: those of `late` categories are added one range at a time. */
+typedef struct {
+    const char *name, *set;
+    uint32_t late;
+    bool negated;
+} named_set;
+
+#define NOT_OTHER "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Z}"
+#define VISIBLE "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}"
+#define ASSIGNED NOT_OTHER "\\p{Cc}\\p{Cf}\\p{Co}\\p{Cs}"
+#define LATE_NOT_OTHER (TOK_L | TOK_M | TOK_N | TOK_P | TOK_S)
+#define LATE_WORD (TOK_L | TOK_M | TOK_CAT(ND) | TOK_CAT(NL) | TOK_CAT(PC))
+
+static const named_set space_set = { "", SPACE_SET, 0, false };
+static const named_set hex_set = { "", HEX_SET, 0, false };
+static const named_set digit_set = { "", "\\p{Nd}", TOK_CAT(ND), false };
+/* \w knows more Latin-1 characters than [[:word:]]. */
+static const named_set word_set = { "", WORD_SET "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}", LATE_WORD, false };
+
+static const named_set sets[] = {
+    { "alnum", "\\p{Alphabetic}\\p{Nd}", TOK_L | TOK_CAT(ND), false },
+    { "alpha", "\\p{Alphabetic}", TOK_L, false },
+    { "alphabetic", "\\p{Alphabetic}", TOK_L, false },
+    { "ascii", "\\x{0}-\\x{7f}", 0, false },
+    { "blank", "\\p{Zs}\\x{9}", 0, false },
+    { "cntrl", "\\p{Cc}", 0, false },
+    { "digit", "\\p{Nd}", TOK_CAT(ND), false },
+    { "graph", VISIBLE, UINT32_MAX, false },
+    { "lower", "\\p{Lowercase}", TOK_LL, false },
+    { "lowercase", "\\p{Lowercase}", TOK_LL, false },
+    { "print", VISIBLE "\\p{Zs}", UINT32_MAX, false },
+    { "space", SPACE_SET, 0, false },
+    { "upper", "\\p{Uppercase}", TOK_LU, false },
+    { "uppercase", "\\p{Uppercase}", TOK_LU, false },
+    { "whitespace", SPACE_SET, 0, false },
+    { "word", WORD_SET, LATE_WORD, false },
+    { "xdigit", HEX_SET, 0, false },
+    { "any", "\\p{Any}", 0, false },
+    { "assigned", ASSIGNED, UINT32_MAX, false },
+    { "han", "\\p{sc:Han}\\x{2ebf0}-\\x{2ee5d}\\x{31350}-\\x{323af}", 0, false },
+    { "emoji", "\\p{Emoji}", 0, false },
+    { "emojipresentation", "\\p{Emoji_Presentation}", 0, false },
+    { "extendedpictographic", "\\p{Extended_Pictographic}", 0, false },
+    { "ideographic", "\\p{Ideographic}", 0, false },
+    { "l", "\\p{L}", TOK_L, false }, { "letter", "\\p{L}", TOK_L, false },
+    { "lu", "\\p{Lu}", TOK_LU, false }, { "uppercaseletter", "\\p{Lu}", TOK_LU, false },
+    { "ll", "\\p{Ll}", TOK_LL, false }, { "lowercaseletter", "\\p{Ll}", TOK_LL, false },
+    { "lt", "\\p{Lt}", TOK_LT, false }, { "titlecaseletter", "\\p{Lt}", TOK_LT, false },
+    { "lm", "\\p{Lm}", TOK_LM, false }, { "modifierletter", "\\p{Lm}", TOK_LM, false },
+    { "lo", "\\p{Lo}", TOK_LO, false }, { "otherletter", "\\p{Lo}", TOK_LO, false },
+    { "m", "\\p{M}", TOK_M, false }, { "mark", "\\p{M}", TOK_M, false },
+    { "mn", "\\p{Mn}", TOK_CAT(MN), false }, { "nonspacingmark", "\\p{Mn}", TOK_CAT(MN), false },
+    { "mc", "\\p{Mc}", TOK_CAT(MC), false }, { "spacingmark", "\\p{Mc}", TOK_CAT(MC), false },
+    { "me", "\\p{Me}", 0, false }, { "enclosingmark", "\\p{Me}", 0, false },
+    { "n", "\\p{N}", TOK_N, false }, { "number", "\\p{N}", TOK_N, false },
+    { "nd", "\\p{Nd}", TOK_CAT(ND), false }, { "decimalnumber", "\\p{Nd}", TOK_CAT(ND), false },
+    { "nl", "\\p{Nl}", TOK_CAT(NL), false }, { "letternumber", "\\p{Nl}", TOK_CAT(NL), false },
+    { "no", "\\p{No}", TOK_CAT(NO), false }, { "othernumber", "\\p{No}", TOK_CAT(NO), false },
+    { "p", "\\p{P}", TOK_P, false }, { "punctuation", "\\p{P}", TOK_P, false },
+    { "pc", "\\p{Pc}", TOK_CAT(PC), false }, { "connectorpunctuation", "\\p{Pc}", TOK_CAT(PC), false },
+    { "pd", "\\p{Pd}", TOK_CAT(PD), false }, { "dashpunctuation", "\\p{Pd}", TOK_CAT(PD), false },
+    { "ps", "\\p{Ps}", TOK_CAT(PS), false }, { "openpunctuation", "\\p{Ps}", TOK_CAT(PS), false },
+    { "pe", "\\p{Pe}", TOK_CAT(PE), false }, { "closepunctuation", "\\p{Pe}", TOK_CAT(PE), false },
+    { "pi", "\\p{Pi}", TOK_CAT(PI), false }, { "initialpunctuation", "\\p{Pi}", TOK_CAT(PI), false },
+    { "pf", "\\p{Pf}", TOK_CAT(PF), false }, { "finalpunctuation", "\\p{Pf}", TOK_CAT(PF), false },
+    { "po", "\\p{Po}", TOK_CAT(PO), false }, { "otherpunctuation", "\\p{Po}", TOK_CAT(PO), false },
+    { "punct", "\\p{P}", TOK_P, false },
+    { "s", "\\p{S}", TOK_S, false }, { "symbol", "\\p{S}", TOK_S, false },
+    { "sm", "\\p{Sm}", TOK_CAT(SM), false }, { "mathsymbol", "\\p{Sm}", TOK_CAT(SM), false },
+    { "sc", "\\p{Sc}", TOK_CAT(SC), false }, { "currencysymbol", "\\p{Sc}", TOK_CAT(SC), false },
+    { "sk", "\\p{Sk}", TOK_CAT(SK), false }, { "modifiersymbol", "\\p{Sk}", TOK_CAT(SK), false },
+    { "so", "\\p{So}", TOK_CAT(SO), false }, { "othersymbol", "\\p{So}", TOK_CAT(SO), false },
+    { "z", "\\p{Z}", 0, false }, { "separator", "\\p{Z}", 0, false },
+    { "zs", "\\p{Zs}", 0, false }, { "spaceseparator", "\\p{Zs}", 0, false },
+    { "zl", "\\p{Zl}", 0, false }, { "lineseparator", "\\p{Zl}", 0, false },
+    { "zp", "\\p{Zp}", 0, false }, { "paragraphseparator", "\\p{Zp}", 0, false },
+    { "c", NOT_OTHER, LATE_NOT_OTHER, true }, { "other", NOT_OTHER, LATE_NOT_OTHER, true },
+    { "cc", "\\p{Cc}", 0, false }, { "control", "\\p{Cc}", 0, false },
+    { "cf", "\\p{Cf}", TOK_CAT(CF), false }, { "format", "\\p{Cf}", TOK_CAT(CF), false },
+    { "cn", ASSIGNED, UINT32_MAX, true }, { "unassigned", ASSIGNED, UINT32_MAX, true },
+    { "co", "\\p{Co}", 0, false }, { "privateuse", "\\p{Co}", 0, false },
+    { "cs", "\\p{Cs}", 0, false }, { "surrogate", "\\p{Cs}", 0, false },
+};
+static const named_set bracket_punct = { "", "\\p{P}\\p{S}", TOK_P | TOK_S, false };
+
 /* The set behind \s, \w, \h, \d (in any case), or NULL. */
-static const char *shorthand(char c)
+static const named_set *shorthand(char c)
 {
     switch (c | 0x20) {
-    case 's': return SPACE_SET;
-    case 'w': return WORD_SET;
-    case 'h': return HEX_SET;
-    case 'd': return "\\p{Nd}";
+    case 's': return &space_set;
+    case 'w': return &word_set;
+    case 'h': return &hex_set;
+    case 'd': return &digit_set;
     default: return NULL;
     }
 }
 
-static const struct {
-    const char *name, *set;
-} property_names[] = {
-    { "alnum", "\\p{L}\\p{M}\\p{Nd}" }, { "alpha", "\\p{L}\\p{M}" },
-    { "alphabetic", "\\p{L}\\p{Nl}" }, { "ascii", "\\x{0}-\\x{7f}" },
-    { "blank", "\\p{Zs}\\x{9}" }, { "cntrl", "\\p{C}" }, { "digit", "\\p{Nd}" },
-    { "lower", "\\p{Ll}" }, { "punct", "\\p{P}$+<=>^`|~" }, { "space", SPACE_SET },
-    { "upper", "\\p{Lu}" }, { "word", WORD_SET }, { "xdigit", HEX_SET },
-    { "letter", "\\p{L}" }, { "uppercaseletter", "\\p{Lu}" }, { "lowercaseletter", "\\p{Ll}" },
-    { "titlecaseletter", "\\p{Lt}" }, { "modifierletter", "\\p{Lm}" },
-    { "otherletter", "\\p{Lo}" }, { "mark", "\\p{M}" }, { "nonspacingmark", "\\p{Mn}" },
-    { "spacingmark", "\\p{Mc}" }, { "enclosingmark", "\\p{Me}" }, { "number", "\\p{N}" },
-    { "decimalnumber", "\\p{Nd}" }, { "letternumber", "\\p{Nl}" },
-    { "othernumber", "\\p{No}" }, { "punctuation", "\\p{P}" },
-    { "connectorpunctuation", "\\p{Pc}" }, { "dashpunctuation", "\\p{Pd}" },
-    { "openpunctuation", "\\p{Ps}" }, { "closepunctuation", "\\p{Pe}" },
-    { "initialpunctuation", "\\p{Pi}" }, { "finalpunctuation", "\\p{Pf}" },
-    { "otherpunctuation", "\\p{Po}" }, { "symbol", "\\p{S}" }, { "mathsymbol", "\\p{Sm}" },
-    { "currencysymbol", "\\p{Sc}" }, { "modifiersymbol", "\\p{Sk}" },
-    { "othersymbol", "\\p{So}" }, { "separator", "\\p{Z}" }, { "spaceseparator", "\\p{Zs}" },
-    { "lineseparator", "\\p{Zl}" }, { "paragraphseparator", "\\p{Zp}" }, { "other", "\\p{C}" },
-    { "control", "\\p{Cc}" }, { "format", "\\p{Cf}" }, { "unassigned", "\\p{Cn}" },
-    { "privateuse", "\\p{Co}" }, { "surrogate", "\\p{Cs}" }, { "whitespace", SPACE_SET },
-};
+static void put_set(mn_buffer *out, const named_set *set)
+{
+    mn_buffer_append_str(out, set->set);
+    for (int i = 0; i < tok_n_late_characters && set->late; i++) {
+        const tok_late *l = &tok_late_characters[i];
+        if (!(set->late & 1u << l->category)) continue;
+        mn_buffer_append_fmt(out, "\\x{%x}-\\x{%x}", (unsigned)l->from, (unsigned)l->to);
+    }
+}
 
 /* "\p{^Name}" or "[:^name:]" from after its opening to `end`: appends the set (to stand in
- * a class) and tells whether it is negated. */
-static bool property(translator *t, mn_buffer *set, size_t end, bool *negated)
+ * a class) and tells whether it is negated.  Unknown names are taken for scripts. */
+static bool property(translator *t, mn_buffer *set, size_t end, bool bracket, bool *negated)
 {
     char name[64];
     size_t n = 0;
@@ -111,12 +184,21 @@ static bool property(translator *t, mn_buffer *set, size_t end, bool *negated)
         name[n++] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
     }
     name[n] = 0;
-    for (size_t k = 0; k < sizeof property_names / sizeof *property_names; k++) {
-        if (strcmp(property_names[k].name, name)) continue;
-        mn_buffer_append_str(set, property_names[k].set);
+    if (bracket && !strcmp(name, "punct")) {
+        put_set(set, &bracket_punct);
         return true;
     }
-    mn_buffer_append_str(set, "\\p{");
+    if (!bracket && !strcmp(name, "word")) {
+        put_set(set, &word_set);
+        return true;
+    }
+    for (size_t k = 0; k < sizeof sets / sizeof *sets; k++) {
+        if (strcmp(sets[k].name, name)) continue;
+        put_set(set, &sets[k]);
+        if (sets[k].negated) *negated = !*negated;
+        return true;
+    }
+    mn_buffer_append_str(set, "\\p{sc:");
     mn_buffer_append(set, t->s + start, end - start);
     mn_buffer_append_byte(set, '}');
     return true;
@@ -130,7 +212,7 @@ static bool property_escape(translator *t, mn_buffer *set, bool *negated)
     const char *close = memchr(t->s + t->i, '}', t->len - t->i);
     if (!close) return fault(t, "\\p{ without its end");
     t->i += 3;
-    if (!property(t, set, (size_t)(close - t->s), negated)) return false;
+    if (!property(t, set, (size_t)(close - t->s), false, negated)) return false;
     t->i = (size_t)(close - t->s) + 1;
     return true;
 }
@@ -203,7 +285,7 @@ static bool class_item(translator *t, mn_buffer *set, mn_buffer *alternatives)
         const char *close = memmem(t->s + t->i, t->len - t->i, ":]", 2);
         if (!close) return fault(t, "[: without its end");
         t->i += 2;
-        ok = property(t, &inner, (size_t)(close - t->s), &negated);
+        ok = property(t, &inner, (size_t)(close - t->s), true, &negated);
         t->i = (size_t)(close - t->s) + 2;
     } else if (c == '[') {
         if (alternatives->len) mn_buffer_append_byte(alternatives, '|');
@@ -211,7 +293,7 @@ static bool class_item(translator *t, mn_buffer *set, mn_buffer *alternatives)
     } else if (c == '\\' && (peek(t, 1) | 0x20) == 'p') {
         ok = property_escape(t, &inner, &negated);
     } else if (c == '\\' && shorthand(peek(t, 1)) && peek(t, 1)) {
-        mn_buffer_append_str(&inner, shorthand(peek(t, 1)));
+        put_set(&inner, shorthand(peek(t, 1)));
         negated = peek(t, 1) < 'a';
         t->i += 2;
     } else if (c == '\\') {
@@ -305,6 +387,25 @@ static bool character_class(translator *t, mn_buffer *out)
     return true;
 }
 
+static bool any_character(translator *t)
+{
+    put(t, "\\p{Any}");
+    t->i += 2;
+    return true;
+}
+
+/* \b (or \B): a word character on one side only (on both or none). */
+static void word_border(translator *t, bool inside)
+{
+    static const char *const parts[] = { "(?:(?<=[", "])(?", "[", "])|(?<![", "])(?", "[", "]))" };
+    for (int i = 0; i < 7; i++) {
+        put(t, parts[i]);
+        if (i == 1) put(t, inside ? "=" : "!");
+        if (i == 4) put(t, inside ? "!" : "=");
+        if (i == 0 || i == 2 || i == 3 || i == 5) put_set(&t->out, &word_set);
+    }
+}
+
 static bool escape(translator *t)
 {
     char c = peek(t, 1);
@@ -320,14 +421,13 @@ static bool escape(translator *t)
     }
     if (c && shorthand(c)) {
         put(t, c < 'a' ? "[^" : "[");
-        put(t, shorthand(c));
+        put_set(&t->out, shorthand(c));
         put(t, "]");
         t->i += 2;
         return true;
     }
-    if (c == 'b') put(t, "(?:(?<=[" WORD_SET "])(?![" WORD_SET "])|(?<![" WORD_SET "])(?=[" WORD_SET "]))");
-    else if (c == 'B') put(t, "(?:(?<=[" WORD_SET "])(?=[" WORD_SET "])|(?<![" WORD_SET "])(?![" WORD_SET "]))");
-    else return character_escape(t, &t->out);
+    if (c != 'b' && c != 'B') return c == 'O' ? any_character(t) : character_escape(t, &t->out);
+    word_border(t, c == 'B');
     t->i += 2;
     return true;
 }

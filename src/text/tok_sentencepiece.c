@@ -412,7 +412,7 @@ static minerva_status make_model(loader *l)
 
 /* ---- tokenizer_config.json -------------------------------------------------------------------------------- */
 
-static minerva_status add_special(loader *l, int32_t id, mn_str text, uint8_t flags)
+static minerva_status add_special(loader *l, int32_t id, mn_str text, uint16_t flags)
 {
     mn_tokenizer *t = l->t;
     t->flags[id] |= flags | TOK_ADDED;
@@ -441,10 +441,10 @@ static minerva_status add_listed(loader *l)
         if (!text.len) continue;
         static const struct {
             const char *key;
-            uint8_t flag;
+            uint16_t flag;
         } names[] = { { "special", TOK_SPECIAL }, { "lstrip", TOK_LSTRIP },
                       { "rstrip", TOK_RSTRIP }, { "single_word", TOK_SINGLE_WORD } };
-        uint8_t flags = 0;
+        uint16_t flags = 0;
         for (int i = 0; i < 4; i++)
             if (json_is_true(json_object_get(value, names[i].key))) flags |= names[i].flag;
         t->text[id] = t->bytes[id] = text;

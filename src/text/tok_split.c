@@ -29,8 +29,6 @@
  */
 #include "text/tok_internal.h"
 
-#include "text/tok_unicode.h"
-
 #include <string.h>
 
 /* One character of the text; len 0 (and no bits) behind its end. */
@@ -219,9 +217,7 @@ static inline size_t match_word(tok_rule r, const char *s, size_t len, size_t i,
             while ((g = at(s, len, i)).len && is_han(g.cp)) i += g.len;
             return i;
         }
-        size_t end = cased_word(r.word, s, len, i);
-        if (end > i && r.contraction == 3) end += contraction(s, len, end, true, r.long_s);
-        return end;
+        return cased_word(r.word, s, len, i);
     }
     }
     if (g.bits & letters) return run(s, len, i + g.len, letters);
@@ -306,6 +302,8 @@ static inline size_t match_rule(tok_rule r, tok_call *c, const char *s, size_t l
         if (n) return i + n;
     }
     size_t end = match_word(r, s, len, i, g);
+    if (r.contraction == 3 && end > i && !(r.word == 8 && is_han(g.cp)))
+        return end + contraction(s, len, end, true, r.long_s);
     if (end == i) end = match_digits(r, s, len, i, g);
     if (end == i) end = match_punct(r, s, len, i, g);
     if (end == i && (g.bits & TOK_WS)) end = match_space(r, c, s, len, i);
@@ -360,6 +358,7 @@ static bool next_rule(tok_rule r, tok_call *c, const char *s, size_t len, size_t
 
 static bool in_set(tok_set set, glyph g)
 {
+    if (set.n_except && g.cp >= 0x80 && tok_in_ranges(set.except, set.n_except, g.cp)) return false;
     if (g.bits & set.bits) return true;
     for (int i = 0; i < set.n_ranges; i++)
         if (g.cp >= set.ranges[i].from && g.cp <= set.ranges[i].to) return true;

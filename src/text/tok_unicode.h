@@ -1,7 +1,8 @@
 /* Code points and their classes, for scanning text.
  *
- * The general categories come from utf8proc; a class is a set of them in one word, with
- * White_Space (which is no category) as one more bit.  ASCII has a table of its own.
+ * The general categories come from utf8proc (and, for what it is too old to know, from
+ * tok_unicode_ages.c); a class is a set of them in one word, with White_Space (which is no
+ * category) as one more bit.  ASCII has a table of its own.
  */
 #ifndef MN_TEXT_TOK_UNICODE_H
 #define MN_TEXT_TOK_UNICODE_H
@@ -24,6 +25,25 @@
                | TOK_CAT(PF) | TOK_CAT(PO))
 #define TOK_S (TOK_CAT(SM) | TOK_CAT(SC) | TOK_CAT(SK) | TOK_CAT(SO))
 
+typedef struct {
+    uint32_t from, to;
+} tok_range;
+bool tok_in_ranges(const tok_range *ranges, int n, uint32_t cp);    /* rising ranges */
+
+/* tok_unicode_ages.c */
+typedef struct {
+    uint32_t from, to;
+    uint8_t category;
+} tok_late;
+extern const tok_late tok_late_characters[];
+extern const int tok_n_late_characters;
+extern const tok_range tok_young_marks[], tok_young_bert_marks[], tok_young_punctuation[],
+    tok_young_decompositions[];
+extern const int tok_n_young_marks, tok_n_young_bert_marks, tok_n_young_punctuation,
+    tok_n_young_decompositions;
+uint32_t tok_late_bits(uint32_t cp);    /* of a character that utf8proc does not know */
+uint32_t tok_lower(uint32_t cp);
+
 extern const uint32_t tok_ascii_bits[128];
 bool tok_is_word(uint32_t cp);          /* \w of Rust's regular expressions */
 int tok_script(uint32_t cp);            /* tok_scripts.c */
@@ -38,7 +58,9 @@ static inline bool tok_is_space(uint32_t cp)
 static inline uint32_t tok_bits(uint32_t cp)
 {
     if (cp < 0x80) return tok_ascii_bits[cp];
-    return 1u << utf8proc_category((utf8proc_int32_t)cp) | (tok_is_space(cp) ? TOK_WS : 0);
+    uint32_t bits = 1u << utf8proc_category((utf8proc_int32_t)cp);
+    if (bits == TOK_CAT(CN)) return tok_late_bits(cp);
+    return bits | (tok_is_space(cp) ? TOK_WS : 0);
 }
 
 /* One code point of s[0..len), len > 0; the bytes it takes.  Broken UTF-8 is U+FFFD. */

@@ -12,8 +12,6 @@
  */
 #include "text/tok_internal.h"
 
-#include "text/tok_unicode.h"
-
 #include <float.h>
 #include <math.h>
 #include <string.h>

@@ -6,8 +6,6 @@
  */
 #include "text/tok_internal.h"
 
-#include "text/tok_unicode.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,7 +262,7 @@ bool tok_alloc_ids(mn_tokenizer *t, int64_t n)
     t->n_tokens = (int32_t)n;
     t->text = mn_arena_array(&t->arena, (size_t)n + 1, sizeof *t->text);
     t->bytes = mn_arena_array(&t->arena, (size_t)n + 1, sizeof *t->bytes);
-    t->flags = mn_arena_alloc(&t->arena, (size_t)n + 1);
+    t->flags = mn_arena_array(&t->arena, (size_t)n + 1, sizeof *t->flags);
     t->pieces = t->text;
     return t->text && t->bytes && t->flags;
 }

@@ -6,8 +6,6 @@
  */
 #include "text/tok_internal.h"
 
-#include "text/tok_unicode.h"
-
 #include <string.h>
 
 static void unknown(tok_call *c)

@@ -10,8 +10,6 @@
  */
 #include "text/tok_internal.h"
 
-#include "text/tok_unicode.h"
-
 #include <stdlib.h>
 #include <string.h>
 
