@@ -90,15 +90,15 @@ static void compare(const tok_pattern *hand, const tok_pattern *regex, const cha
 {
     mn_tokenizer *t = tok_new();
     tok_call c = { .t = t };
-    size_t pos[2] = { 0 }, last[2] = { SIZE_MAX, SIZE_MAX }, start[2], end[2];
+    tok_scan scan[2] = { { 0 } };
+    size_t start[2], end[2];
     for (;;) {
-        bool a = tok_pattern_next(hand, &c, s, len, &pos[0], last[0], &start[0], &end[0]);
-        bool b = tok_pattern_next(regex, &c, s, len, &pos[1], last[1], &start[1], &end[1]);
+        bool a = tok_pattern_next(hand, &c, s, len, &scan[0], &start[0], &end[0]);
+        bool b = tok_pattern_next(regex, &c, s, len, &scan[1], &start[1], &end[1]);
         if (a != b || (a && (start[0] != start[1] || end[0] != end[1])))
             fail_msg("%s\non \"%.*s\": by hand %d %zu-%zu, by PCRE2 %d %zu-%zu", name, (int)len, s, a,
                      start[0], end[0], b, start[1], end[1]);
         if (!a) break;
-        last[0] = last[1] = end[0];
     }
     tok_regex_call_end(&c);
     mn_tokenizer_free(t);

@@ -203,11 +203,12 @@ static void replace_regex(mn_detokenizer *d, int k, const char *s, size_t len)
 {
     const tok_dec *dec = &d->t->decs[k];
     mn_buffer out = { 0 };
-    size_t done = 0, last_end = SIZE_MAX, start, end;
-    while (len && tok_regex_find(dec->regex, &d->call, s, len, done, last_end, &start, &end)) {
+    tok_scan scan = { 0 };
+    size_t done = 0, start, end;
+    while (len && tok_regex_find(dec->regex, &d->call, s, len, &scan, &start, &end)) {
         mn_buffer_append(&out, s + done, start - done);
         mn_buffer_append(&out, dec->b.data, dec->b.len);
-        done = last_end = end;
+        done = end;
     }
     mn_buffer_append(&out, s + done, len - done);
     pass_buffer(d, k + 1, &out);

@@ -209,10 +209,19 @@ typedef struct {
 
 typedef struct tok_call tok_call;
 
-/* The next match at or after `*pos`; false: none.  *pos moves past it.  last_end: where
- * the match before ended, SIZE_MAX: none yet. */
+/* A walk through the matches in one text: all of it belongs to that text. */
+typedef struct {
+    size_t pos;                 /* where the search goes on */
+    bool found;                 /* some match was found; it ended at pos */
+    size_t run_start, run_end;  /* tok_regex.c: valid UTF-8 around pos */
+    size_t spaces_from, spaces_to;      /* tok_split.c: white space without a newline */
+    size_t digits_at, digits_left;      /* a place inside a run of digits, and how many
+                                           follow from there */
+} tok_scan;
+
+/* The next match of the walk; false: none. */
 bool tok_pattern_next(const tok_pattern *p, tok_call *c, const char *s, size_t len,
-                      size_t *pos, size_t last_end, size_t *start, size_t *end);
+                      tok_scan *scan, size_t *start, size_t *end);
 void tok_rule_settle(tok_rule *r);
 /* The hand-written pattern that means the same as this regular expression. */
 bool tok_pattern_known(const char *regex, size_t len, tok_pattern *out);
@@ -220,10 +229,9 @@ bool tok_pattern_known(const char *regex, size_t len, tok_pattern *out);
 minerva_status tok_regex_compile(tok_regex **out, const char *pattern, size_t len,
                                  minerva_error *err);
 void tok_regex_free(tok_regex *r);
-/* First match in s at or after `from`; false: none.  `last_end` is where the previous
- * match ended, SIZE_MAX if there was none: an empty match right there does not count. */
-bool tok_regex_find(const tok_regex *r, tok_call *c, const char *s, size_t len, size_t from,
-                    size_t last_end, size_t *start, size_t *end);
+/* The same for an expression.  An empty match where the one before ended does not count. */
+bool tok_regex_find(const tok_regex *r, tok_call *c, const char *s, size_t len,
+                    tok_scan *scan, size_t *start, size_t *end);
 
 typedef enum { TOK_PRE_SPLIT, TOK_PRE_PREFIX_SPACE, TOK_PRE_BYTE_MAP, TOK_PRE_METASPACE,
                TOK_PRE_SCRIPTS, TOK_PRE_FIXED_LENGTH } tok_pre_kind;
@@ -345,9 +353,6 @@ struct tok_call {
     char *work;                 /* models' scratch memory */
     size_t work_bytes;
     void *match_data;           /* tok_regex.c's */
-    const char *spaces_from, *spaces_to;    /* tok_split.c: spaces without a newline */
-    const char *digits_at;                  /* and a place inside a run of digits, with */
-    size_t digits_left;                     /* the digits from there on */
 };
 
 /* Room for `bytes` in c->work; NULL and c->failed on exhaustion. */

@@ -434,12 +434,12 @@ static void replace(writer *w, mn_str pattern, mn_str content)
 
 static void replace_regex(tok_call *c, writer *w, const tok_regex *regex, mn_str content)
 {
-    size_t done = 0, last_end = SIZE_MAX, start, end;
-    while (!c->failed
-           && tok_regex_find(regex, c, w->in.s, w->in.len, done, last_end, &start, &end)) {
+    tok_scan scan = { 0 };
+    size_t done = 0, start, end;
+    while (!c->failed && tok_regex_find(regex, c, w->in.s, w->in.len, &scan, &start, &end)) {
         copy(w, done, start);
         put_replacement(w, content, end);
-        done = last_end = end;
+        done = end;
     }
     copy(w, done, w->in.len);
 }

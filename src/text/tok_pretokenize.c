@@ -85,11 +85,12 @@ static void piece(splitter *sp, size_t start, size_t end, bool matched)
 /* The last step where all pieces are words: straight to the model. */
 static void split_words(tok_call *c, tok_text in, const tok_pattern *pattern)
 {
-    size_t pos = 0, start, end, done = 0, last_end = SIZE_MAX;
-    while (!c->failed && tok_pattern_next(pattern, c, in.s, in.len, &pos, last_end, &start, &end)) {
+    tok_scan scan = { 0 };
+    size_t start, end, done = 0;
+    while (!c->failed && tok_pattern_next(pattern, c, in.s, in.len, &scan, &start, &end)) {
         if (done < start) tok_model_word(c, in.s + done, start - done);
         if (start < end) tok_model_word(c, in.s + start, end - start);
-        done = last_end = end;
+        done = end;
     }
     if (done < in.len) tok_model_word(c, in.s + done, in.len - done);
 }
@@ -102,11 +103,12 @@ static void split(tok_call *c, int step, tok_text in, const tok_pattern *pattern
         return;
     }
     splitter sp = { c, step + 1, in, behavior, SIZE_MAX, 0, false };
-    size_t pos = 0, start, end, done = 0, last_end = SIZE_MAX;
-    while (!c->failed && tok_pattern_next(pattern, c, in.s, in.len, &pos, last_end, &start, &end)) {
+    tok_scan scan = { 0 };
+    size_t start, end, done = 0;
+    while (!c->failed && tok_pattern_next(pattern, c, in.s, in.len, &scan, &start, &end)) {
         if (done < start) piece(&sp, done, start, invert);
         piece(&sp, start, end, !invert);
-        done = last_end = end;
+        done = end;
     }
     if (done < in.len) piece(&sp, done, in.len, invert);
     flush(&sp);

@@ -75,7 +75,8 @@ typedef struct {
 static const named_set space_set = { "", SPACE_SET, 0, false };
 static const named_set hex_set = { "", HEX_SET, 0, false };
 static const named_set digit_set = { "", "\\p{Nd}", TOK_CAT(ND), false };
-/* \w knows more Latin-1 characters than [[:word:]]. */
+/* \w knows more Latin-1 characters than [\w] and [[:word:]]. */
+static const named_set class_word_set = { "", WORD_SET, LATE_WORD, false };
 static const named_set word_set = { "", WORD_SET "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}", LATE_WORD, false };
 
 static const named_set sets[] = {
@@ -293,7 +294,7 @@ static bool class_item(translator *t, mn_buffer *set, mn_buffer *alternatives)
     } else if (c == '\\' && (peek(t, 1) | 0x20) == 'p') {
         ok = property_escape(t, &inner, &negated);
     } else if (c == '\\' && shorthand(peek(t, 1)) && peek(t, 1)) {
-        put_set(&inner, shorthand(peek(t, 1)));
+        put_set(&inner, (peek(t, 1) | 0x20) == 'w' ? &class_word_set : shorthand(peek(t, 1)));
         negated = peek(t, 1) < 'a';
         t->i += 2;
     } else if (c == '\\') {
@@ -569,12 +570,10 @@ void tok_regex_free(tok_regex *r)
     free(r);
 }
 
-/* What a call keeps for all its searches: PCRE2's memory, and the run of valid UTF-8 that
- * the search is in. */
+/* What a call keeps for all its searches: PCRE2's memory. */
 typedef struct {
     pcre2_match_data *match;
     pcre2_match_context *context;
-    size_t run_start, run_end;
 } searcher;
 
 static searcher *searcher_of(tok_call *c)
@@ -602,45 +601,51 @@ void tok_regex_call_end(tok_call *c)
     pcre2_match_data_free(sr->match);
     pcre2_match_context_free(sr->context);
     free(sr);
+    c->match_data = NULL;
 }
 
-/* Moves the run to the first one that reaches past `from`. */
-static void find_run(searcher *sr, const char *s, size_t len, size_t from)
+/* Moves the walk's run to the first one that reaches past `from`. */
+static void find_run(tok_scan *scan, const char *s, size_t len, size_t from)
 {
     uint32_t cp;
     int n;
     while (from < len && (n = mn_utf8_decode_strict(s + from, len - from, &cp)) < 0)
         from += (size_t)-n;
-    sr->run_start = from;
+    scan->run_start = from;
     while (from < len && (n = mn_utf8_decode_strict(s + from, len - from, &cp)) > 0)
         from += (size_t)n;
-    sr->run_end = from;
+    scan->run_end = from;
 }
 
-bool tok_regex_find(const tok_regex *r, tok_call *c, const char *s, size_t len, size_t from,
-                    size_t last_end, size_t *start, size_t *end)
+bool tok_regex_find(const tok_regex *r, tok_call *c, const char *s, size_t len,
+                    tok_scan *scan, size_t *start, size_t *end)
 {
-    searcher *sr = searcher_of(c);
-    if (!sr) return false;
-    if (last_end == SIZE_MAX) sr->run_start = sr->run_end = 0;
-    while (from <= len) {
-        if (from >= sr->run_end && (from < len || sr->run_end < len)) find_run(sr, s, len, from);
-        if (from < sr->run_start) from = sr->run_start;
-        int rc = pcre2_match(r->code, (PCRE2_SPTR)s + sr->run_start, sr->run_end - sr->run_start,
-                             from - sr->run_start, PCRE2_NO_UTF_CHECK, sr->match, sr->context);
+    searcher *sr = len ? searcher_of(c) : NULL;     /* nothing matches in no text */
+    size_t from = scan->pos;
+    while (sr && from <= len) {
+        if (from >= scan->run_end && scan->run_end < len) find_run(scan, s, len, from);
+        if (from < scan->run_start) from = scan->run_start;
+        int rc = pcre2_match(r->code, (PCRE2_SPTR)s + scan->run_start,
+                             scan->run_end - scan->run_start, from - scan->run_start,
+                             PCRE2_NO_UTF_CHECK, sr->match, sr->context);
         if (rc < 0 && rc != PCRE2_ERROR_NOMATCH) return false;
-        if (rc >= 0) {
-            PCRE2_SIZE *found = pcre2_get_ovector_pointer(sr->match);
-            *start = sr->run_start + found[0];
-            *end = sr->run_start + found[1];
-            if (*end > *start || *end != last_end) return *end >= *start;
-            uint32_t cp;
-            if (from >= len) return false;
-            from += (size_t)mn_utf8_decode(s + from, len - from, &cp);
+        if (rc < 0) {
+            if (scan->run_end >= len) return false;
+            from = scan->run_end;
             continue;
         }
-        if (sr->run_end >= len) return false;
-        from = sr->run_end;
+        PCRE2_SIZE *found = pcre2_get_ovector_pointer(sr->match);
+        *start = scan->run_start + found[0];
+        *end = scan->run_start + found[1];
+        if (*end < *start) return false;        /* \K in a lookahead */
+        if (*end > *start || !scan->found || *end != scan->pos) {
+            scan->pos = *end;
+            scan->found = true;
+            return true;
+        }
+        uint32_t cp;
+        if (from >= len) return false;
+        from += (size_t)mn_utf8_decode(s + from, len - from, &cp);
     }
     return false;
 }

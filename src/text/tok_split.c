@@ -274,10 +274,11 @@ static size_t match_cascade(const char *s, size_t len, size_t i)
     return p;
 }
 
-static inline size_t match_space(tok_rule r, tok_call *c, const char *s, size_t len, size_t i)
+static inline size_t match_space(tok_rule r, tok_scan *scan, const char *s, size_t len,
+                                 size_t i)
 {
     if (r.newline == 3 && is_newline((unsigned char)s[i])) return i + 1;
-    if (r.space == 1 && s + i >= c->spaces_from && s + i < c->spaces_to)
+    if (r.space == 1 && i >= scan->spaces_from && i < scan->spaces_to)
         return match_cascade(s, len, i);
     size_t end = i, last = i, newline_end = 0;
     for (glyph g; ((g = at(s, len, end)).bits & TOK_WS); end += g.len) {
@@ -286,15 +287,16 @@ static inline size_t match_space(tok_rule r, tok_call *c, const char *s, size_t 
     }
     if (newline_end && (r.newline == 1 || r.newline == 2)) return newline_end;
     if (r.space == 1) {
-        c->spaces_from = s + i;
-        c->spaces_to = s + end;
+        scan->spaces_from = i;
+        scan->spaces_to = end;
         return match_cascade(s, len, i);
     }
     return end == len || last == i ? end : last;
 }
 
 /* End of the match at i; i if nothing matches there. */
-static inline size_t match_rule(tok_rule r, tok_call *c, const char *s, size_t len, size_t i)
+static inline size_t match_rule(tok_rule r, tok_scan *scan, const char *s, size_t len,
+                                size_t i)
 {
     glyph g = at(s, len, i);
     if (g.cp == '\'' && r.contraction && r.contraction < 3) {
@@ -306,18 +308,18 @@ static inline size_t match_rule(tok_rule r, tok_call *c, const char *s, size_t l
         return end + contraction(s, len, end, true, r.long_s);
     if (end == i) end = match_digits(r, s, len, i, g);
     if (end == i) end = match_punct(r, s, len, i, g);
-    if (end == i && (g.bits & TOK_WS)) end = match_space(r, c, s, len, i);
+    if (end == i && (g.bits & TOK_WS)) end = match_space(r, scan, s, len, i);
     return end;
 }
 
-static inline bool next_by_rule(tok_rule r, tok_call *c, const char *s, size_t len,
-                                size_t *pos, size_t *start, size_t *end)
+static inline bool next_by_rule(tok_rule r, tok_scan *scan, const char *s, size_t len,
+                                size_t *start, size_t *end)
 {
-    for (size_t i = *pos; i < len; i += at(s, len, i).len) {
-        size_t e = match_rule(r, c, s, len, i);
+    for (size_t i = scan->pos; i < len; i += at(s, len, i).len) {
+        size_t e = match_rule(r, scan, s, len, i);
         if (e == i) continue;
         *start = i;
-        *pos = *end = e;
+        scan->pos = *end = e;
         return true;
     }
     return false;
@@ -341,16 +343,16 @@ void tok_rule_settle(tok_rule *r)
 }
 
 /* The commonest rules get matchers of their own: the compiler folds the rule in. */
-static bool next_rule(tok_rule r, tok_call *c, const char *s, size_t len, size_t *pos,
-                      size_t *start, size_t *end)
+static bool next_rule(tok_rule r, tok_scan *scan, const char *s, size_t len, size_t *start,
+                      size_t *end)
 {
     tok_rule gpt2 = RULE_GPT2, llama3 = RULE_LLAMA3, qwen2 = RULE_QWEN2;
     llama3.long_s = qwen2.long_s = r.long_s;
     switch (r.common) {
-    case 1: return next_by_rule(gpt2, c, s, len, pos, start, end);
-    case 2: return next_by_rule(llama3, c, s, len, pos, start, end);
-    case 3: return next_by_rule(qwen2, c, s, len, pos, start, end);
-    default: return next_by_rule(r, c, s, len, pos, start, end);
+    case 1: return next_by_rule(gpt2, scan, s, len, start, end);
+    case 2: return next_by_rule(llama3, scan, s, len, start, end);
+    case 3: return next_by_rule(qwen2, scan, s, len, start, end);
+    default: return next_by_rule(r, scan, s, len, start, end);
     }
 }
 
@@ -368,10 +370,10 @@ static bool in_set(tok_set set, glyph g)
 static bool has(const tok_pattern *p, glyph g) { return g.len && in_set(p->set, g) != p->negated; }
 
 /* "SET", "SET+", "SET{1,3}", with an optional leading space character or blank. */
-static bool next_of_set(const tok_pattern *p, const char *s, size_t len, size_t *pos,
+static bool next_of_set(const tok_pattern *p, const char *s, size_t len, tok_scan *scan,
                         size_t *start, size_t *end)
 {
-    for (size_t i = *pos; i < len;) {
+    for (size_t i = scan->pos; i < len;) {
         glyph g = at(s, len, i);
         size_t from = i;
         if (p->lead && (p->lead == ' ' ? g.cp == ' ' : (g.bits & TOK_WS) != 0)) {
@@ -395,7 +397,7 @@ static bool next_of_set(const tok_pattern *p, const char *s, size_t len, size_t 
             continue;
         }
         *start = i;
-        *pos = *end = e;
+        scan->pos = *end = e;
         return true;
     }
     return false;
@@ -415,12 +417,12 @@ static bool is_word_char(const tok_pattern *p, glyph g)
 
 /* Digits from i on; known without looking if the group before ended here, so that a long
  * run is counted once. */
-static size_t count_digits(const tok_pattern *p, tok_call *c, const char *s, size_t len,
+static size_t count_digits(const tok_pattern *p, tok_scan *scan, const char *s, size_t len,
                            size_t i, bool *bounded)
 {
-    if (s + i == c->digits_at) {
+    if (i && i == scan->digits_at) {
         *bounded = true;
-        return c->digits_left;
+        return scan->digits_left;
     }
     size_t n = 0;
     glyph g;
@@ -431,47 +433,47 @@ static size_t count_digits(const tok_pattern *p, tok_call *c, const char *s, siz
 
 /* Runs of digits in groups of three counted from their end.  `bounded`: only where no
  * word character follows the run, "\d{1,3}(?=(?:\d{3})*\b)". */
-static bool next_group(const tok_pattern *p, tok_call *c, const char *s, size_t len,
-                       size_t *pos, size_t *start, size_t *end)
+static bool next_group(const tok_pattern *p, tok_scan *scan, const char *s, size_t len,
+                       size_t *start, size_t *end)
 {
-    for (size_t i = *pos; i < len;) {
+    for (size_t i = scan->pos; i < len;) {
         glyph g = at(s, len, i);
         if (!is_digit(p, g)) {
             i += g.len;
             continue;
         }
         bool bounded;
-        size_t n = count_digits(p, c, s, len, i, &bounded), group = n % 3 ? n % 3 : 3;
+        size_t n = count_digits(p, scan, s, len, i, &bounded), group = n % 3 ? n % 3 : 3;
         if (p->bounded && !bounded) {
             for (; n--; g = at(s, len, i)) i += g.len;
             continue;
         }
-        *start = p->merge_before ? *pos : i;
+        *start = p->merge_before ? scan->pos : i;
         for (size_t k = group; k--; g = at(s, len, i)) i += g.len;
-        *pos = *end = i;
-        c->digits_at = s + i;
-        c->digits_left = n - group;
+        scan->pos = *end = i;
+        scan->digits_at = i;
+        scan->digits_left = n - group;
         return true;
     }
     return false;
 }
 
 /* "(?=(\d{3})+(?!\d))": the empty places before each such group. */
-static bool next_border(const tok_pattern *p, tok_call *c, const char *s, size_t len,
-                        size_t *pos, size_t last_end, size_t *start, size_t *end)
+static bool next_border(const tok_pattern *p, tok_scan *scan, const char *s, size_t len,
+                        size_t *start, size_t *end)
 {
-    for (size_t i = *pos; i < len;) {
+    for (size_t i = scan->pos; i < len;) {
         glyph g = at(s, len, i);
         bool bounded;
-        size_t n = is_digit(p, g) ? count_digits(p, c, s, len, i, &bounded) : 0;
+        size_t n = is_digit(p, g) ? count_digits(p, scan, s, len, i, &bounded) : 0;
         if (n) {
-            c->digits_at = s + i + g.len;
-            c->digits_left = n - 1;
+            scan->digits_at = i + g.len;
+            scan->digits_left = n - 1;
         }
-        if (n && n % 3 == 0 && i != last_end) {
-            *start = *end = *pos = i;
-            c->digits_at = s + i;
-            c->digits_left = n;
+        if (n && n % 3 == 0 && !(scan->found && i == scan->pos)) {
+            *start = *end = scan->pos = i;
+            scan->digits_at = i;
+            scan->digits_left = n;
             return true;
         }
         i += g.len;
@@ -479,12 +481,12 @@ static bool next_border(const tok_pattern *p, tok_call *c, const char *s, size_t
     return false;
 }
 
-static bool next_trailing_space(const char *s, size_t len, size_t *pos, size_t *start,
+static bool next_trailing_space(const char *s, size_t len, tok_scan *scan, size_t *start,
                                 size_t *end)
 {
     size_t i = len;
     uint32_t cp;
-    while (i > *pos) {
+    while (i > scan->pos) {
         size_t k = tok_back(s, i);
         tok_decode(s + k, i - k, &cp);
         if (!tok_is_space(cp)) break;
@@ -492,7 +494,7 @@ static bool next_trailing_space(const char *s, size_t len, size_t *pos, size_t *
     }
     if (i >= len) return false;
     *start = i;
-    *pos = *end = len;
+    scan->pos = *end = len;
     return true;
 }
 
@@ -506,9 +508,10 @@ bool tok_is_word(uint32_t cp)
            || (cp >= 0x1F170 && cp <= 0x1F189);
 }
 
-static bool next_word_run(const char *s, size_t len, size_t *pos, size_t *start, size_t *end)
+static bool next_word_run(const char *s, size_t len, tok_scan *scan, size_t *start,
+                          size_t *end)
 {
-    size_t i = *pos;
+    size_t i = scan->pos;
     glyph g;
     while ((g = at(s, len, i)).bits & TOK_WS) i += g.len;
     if (!g.len) return false;
@@ -518,38 +521,43 @@ static bool next_word_run(const char *s, size_t len, size_t *pos, size_t *start,
         i += g.len;
         g = at(s, len, i);
     }
-    *pos = *end = i;
+    scan->pos = *end = i;
     return true;
 }
 
-static bool next_literal(mn_str literal, const char *s, size_t len, size_t *pos,
+static bool next_literal(mn_str literal, const char *s, size_t len, tok_scan *scan,
                          size_t *start, size_t *end)
 {
-    if (!literal.len || *pos >= len) return false;
-    const char *found = memmem(s + *pos, len - *pos, literal.data, literal.len);
+    if (!literal.len || scan->pos >= len) return false;
+    const char *found = memmem(s + scan->pos, len - scan->pos, literal.data, literal.len);
     if (!found) return false;
     *start = (size_t)(found - s);
-    *pos = *end = *start + literal.len;
+    scan->pos = *end = *start + literal.len;
     return true;
+}
+
+static bool next_match(const tok_pattern *p, tok_call *c, const char *s, size_t len,
+                       tok_scan *scan, size_t *start, size_t *end)
+{
+    switch (p->kind) {
+    case TOK_PAT_RULE: return next_rule(p->rule, scan, s, len, start, end);
+    case TOK_PAT_SET: return next_of_set(p, s, len, scan, start, end);
+    case TOK_PAT_WORDS: return next_word_run(s, len, scan, start, end);
+    case TOK_PAT_GROUPS: return next_group(p, scan, s, len, start, end);
+    case TOK_PAT_GROUP_BORDERS: return next_border(p, scan, s, len, start, end);
+    case TOK_PAT_TRAILING_SPACE: return next_trailing_space(s, len, scan, start, end);
+    case TOK_PAT_LITERAL: return next_literal(p->literal, s, len, scan, start, end);
+    case TOK_PAT_REGEX: return tok_regex_find(p->regex, c, s, len, scan, start, end);
+    }
+    return false;
 }
 
 bool tok_pattern_next(const tok_pattern *p, tok_call *c, const char *s, size_t len,
-                      size_t *pos, size_t last_end, size_t *start, size_t *end)
+                      tok_scan *scan, size_t *start, size_t *end)
 {
-    switch (p->kind) {
-    case TOK_PAT_RULE: return next_rule(p->rule, c, s, len, pos, start, end);
-    case TOK_PAT_SET: return next_of_set(p, s, len, pos, start, end);
-    case TOK_PAT_WORDS: return next_word_run(s, len, pos, start, end);
-    case TOK_PAT_GROUPS: return next_group(p, c, s, len, pos, start, end);
-    case TOK_PAT_GROUP_BORDERS: return next_border(p, c, s, len, pos, last_end, start, end);
-    case TOK_PAT_TRAILING_SPACE: return next_trailing_space(s, len, pos, start, end);
-    case TOK_PAT_LITERAL: return next_literal(p->literal, s, len, pos, start, end);
-    case TOK_PAT_REGEX:
-        if (!tok_regex_find(p->regex, c, s, len, *pos, last_end, start, end)) return false;
-        *pos = *end;
-        return true;
-    }
-    return false;
+    bool found = next_match(p, c, s, len, scan, start, end);
+    if (found) scan->found = true;
+    return found;
 }
 
 /* ---- patterns by their spelling -------------------------------------------------------------- */
