@@ -325,12 +325,20 @@ static bool define_macro(mn_jrun *r, const mn_jnode *n, mn_jframe *f)
     return true;
 }
 
+/* What a {% call %} or {% filter %} block comes to is not converted, as in jinja2. */
+static bool write_text(mn_jrun *r, mn_jvalue v)
+{
+    if (v.type != J_STR)
+        return mn_j_fail(r, MINERVA_INVALID, "expected str instance, %s found",
+                         mn_j_type_name(v));
+    return mn_j_write(r, target(r), v) && mn_j_check(r, target(r));
+}
+
 static bool call_block(mn_jrun *r, const mn_jnode *n, mn_jframe *f)
 {
     mn_jvalue caller, v;
     return make_macro(r, n, f, &caller)
-        && mn_j_eval_call(r, n->call_block.call, f, &caller, &v)
-        && mn_j_write(r, target(r), v) && mn_j_check(r, target(r));
+        && mn_j_eval_call(r, n->call_block.call, f, &caller, &v) && write_text(r, v);
 }
 
 static mn_jflow capture_block(mn_jrun *r, const mn_jnode *n, mn_jframe *f)
@@ -345,7 +353,7 @@ static mn_jflow capture_block(mn_jrun *r, const mn_jnode *n, mn_jframe *f)
     if (n->capture.filter && !mn_j_eval_filter(r, n->capture.filter, inner, v, &v))
         return FLOW_ERROR;
     bool ok = n->kind == N_SET_BLOCK ? mn_j_assign(r, n->capture.target, f, v)
-            : mn_j_write(r, target(r), v) && mn_j_check(r, target(r));
+                                     : write_text(r, v);
     return ok ? FLOW_NEXT : FLOW_ERROR;
 }
 

@@ -146,7 +146,9 @@ static bool write(writer *w, mn_jvalue v)
     case J_NONE: mn_buffer_append_str(w->b, "null"); break;
     case J_BOOL: mn_buffer_append_str(w->b, v.b ? "true" : "false"); break;
     case J_INT: mn_buffer_append_fmt(w->b, "%lld", (long long)v.i); break;
-    case J_FLOAT: write_number(w->b, v.f); break;
+    case J_FLOAT:
+        write_number(w->b, v.f);
+        return mn_j_spend(w->r, 20);
     case J_STR:
         write_string(w->b, v, w->style->ascii_only);
         return mn_j_spend_bytes(w->r, v.len);

@@ -58,9 +58,17 @@ void mn_j_write_float(mn_buffer *b, double f)
         return;
     }
     char text[40], digits[24];
-    int precision = 0;
+    /* 15 digits hold every shorter one too, but for subnormals, which have fewer bits. */
+    int precision = fabs(f) < 2.3e-308 ? 0 : 14;
     for (; precision < 17; precision++) {
         mn_j_print_float(text, sizeof text, 'e', precision, f);
+        if (mn_j_strtod(text) == f) break;
+        /* Below a power of two numbers lie closer, so that the nearest 16 digits may miss
+         * it where the next ones do not. */
+        int exponent;
+        char *last = strchr(text, 'e') - 1;
+        if (precision < 15 || *last == '9' || fabs(frexp(f, &exponent)) != 0.5) continue;
+        ++*last;
         if (mn_j_strtod(text) == f) break;
     }
     int n = 0, exponent = atoi(strchr(text, 'e') + 1);
@@ -295,7 +303,9 @@ bool mn_j_write_repr(mn_jrun *r, mn_buffer *b, mn_jvalue v)
     case J_NONE: mn_buffer_append_str(b, "None"); break;
     case J_BOOL: mn_buffer_append_str(b, v.b ? "True" : "False"); break;
     case J_INT: mn_buffer_append_fmt(b, "%lld", (long long)v.i); break;
-    case J_FLOAT: mn_j_write_float(b, v.f); break;
+    case J_FLOAT:
+        mn_j_write_float(b, v.f);
+        return mn_j_spend(r, 20);
     case J_STR:
         if (!mn_j_spend_bytes(r, v.len)) return false;
         if (v.flags & J_MARKUP) mn_buffer_append_str(b, "Markup(");

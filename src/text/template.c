@@ -111,7 +111,7 @@ minerva_status mn_template_render(const mn_template *t, const json_t *variables,
         .now = o->now,
         .arena = { .limit_bytes = memory },
         .scratch = { .limit_bytes = memory },
-        .steps_left = o->max_steps ? o->max_steps : 10000000,
+        .steps_left = o->max_steps ? o->max_steps : 50000000,
         .max_depth = (o->max_depth ? o->max_depth : 200) * J_CALL_WEIGHT,
     };
     r.hash_key =

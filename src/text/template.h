@@ -23,7 +23,7 @@ minerva_status mn_template_parse(mn_template **out, const char *source, size_t l
 void mn_template_free(mn_template *t);
 
 typedef struct {
-    int64_t max_steps;          /* 0: 10 million */
+    int64_t max_steps;          /* 0: 50 million, less than a second */
     int max_depth;              /* 0: 200 */
     size_t max_output_bytes;    /* 0: 64 MiB */
     size_t max_memory_bytes;    /* of values; 0: 256 MiB */
