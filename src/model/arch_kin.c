@@ -164,7 +164,7 @@ static const int32_t *mixed_layers(mn_build *b, reader *r)
     if (!def.width && r->d.ffn) def.width = r->d.ffn[0];
     if (b->gguf) def.n_experts = def.n_used = 0;
     mn_build_moe_fields(b, &r->m, &def);
-    if (mn_is(b, "hunyuan_v1_moe")) r->m.shared_width = r->m.width;
+    if (mn_is(b, "hunyuan_v1_moe") && !r->m.shared_width) r->m.shared_width = def.width;
     int64_t first = mn_config_int(b, "leading_dense_block_count",
                                   "first_k_dense_replace moe_layer_start_index",
                                   ernie && !b->gguf ? 1 : 0, 0, 1 << 20);
@@ -192,9 +192,10 @@ static void read_kin(mn_build *b, reader *r)
         mn_rope_build(b, &r->rope, &(mn_rope_request){
             .head_dim = (int32_t)mn_config_int(b, NULL, "rotary_dim", 64, 2, r->d.head_dim),
             .theta = k->theta });
-    if (mn_is(b, "exaone4")) {
-        r->window = mn_build_window(b, "attention.sliding_window", "sliding_window",
-                                    b->gguf ? 0 : 4096);
+    if (mn_is(b, "exaone4") && b->gguf && r->d.n_layers != 64) {
+        r->window = 0;                  /* llama.cpp knows the sliding ones by their size */
+    } else if (mn_is(b, "exaone4")) {
+        r->window = mn_build_window(b, "attention.sliding_window", "sliding_window", 4096);
         if (r->window) r->slides = mn_build_sliding(b, r->d.n_layers, 4);
     } else if (mn_is(b, "dots1") && !b->gguf && mn_config_has(b, NULL, "layer_types")) {
         r->window = mn_build_window(b, NULL, "sliding_window", 4096);

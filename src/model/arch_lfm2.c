@@ -59,6 +59,7 @@ void mn_arch_lfm2(mn_build *b)
     mn_dims d;
     mn_moe m = { 0 };
     mn_build_dims(b, &d, mixture ? &lfm2_moe : &lfm2);
+    mn_config_refuse(b, "attention.sliding_window", NULL, 0);
     int64_t dense_layers = d.n_layers;
     if (mixture) {
         mn_build_moe_fields(b, &m, &(mn_moe){
@@ -66,6 +67,7 @@ void mn_arch_lfm2(mn_build *b)
             .normalise = true });
         dense_layers = mn_config_int(b, "leading_dense_block_count", "num_dense_layers", 2, 0,
                                      1 << 20);
+        if (b->gguf) m.normalise = true;
     }
     mn_bind_weight(b, &p->embed, "token_embd", "embed_tokens", 0, d.vocab, d.hidden);
     mn_bind_norm(b, &p->out_norm, MN_NORM_RMS, d.eps, "output_norm|token_embd_norm",

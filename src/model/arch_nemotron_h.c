@@ -137,7 +137,7 @@ void mn_arch_nemotron_h(mn_build *b)
     if (mixture)
         mn_build_moe_fields(b, &m, &(mn_moe){
             .n_experts = 8, .n_used = 2, .width = 7688, .n_shared = 1, .shared_width =
-            b->gguf ? 0 : 7688, .n_groups = 1, .n_groups_used = 1, .normalise = true });
+            b->gguf ? 0 : 7688, .n_groups = 1, .n_groups_used = 1, .normalise = !b->gguf });
     if (b->status) return;
     mn_bind_weight(b, &p->embed, "token_embd", "embeddings|embed_tokens", 0, d.vocab, d.hidden);
     mn_bind_norm(b, &p->out_norm, MN_NORM_RMS, d.eps, "output_norm", "norm_f|norm", d.hidden, 0);

@@ -3,7 +3,8 @@
  *
  * Names and orders of the delta layers' tensors:
  *   Qwen3-Next HF   in_proj_qkvz, in_proj_ba: fused, grouped by key head
- *   Qwen3-Next GGUF attn_qkv, attn_gate (z): ungrouped; ssm_ba still grouped
+ *   Qwen3-Next GGUF attn_qkv, attn_gate (z): ungrouped; ssm_ba still grouped.  Early files
+ *                   have ssm_in, grouped like HF's
  *   Qwen 3.5 HF     in_proj_qkv, _z, _b, _a
  *   Qwen 3.5 GGUF   the same, value heads reordered so that head h uses key head h % nk
  * GGUF and mlx-lm's files have the 1 of the norms added already; the latter are known by
@@ -93,9 +94,9 @@ static void build_delta(mn_build *b, const hybrid *h, mn_mixer *mixer)
     g->value_dim = h->value_dim;
     g->conv_width = h->width;
     g->repeat_interleaved = h->next || !b->gguf;
-    if (!b->gguf && mn_bind_has(b, NULL, "linear_attn.in_proj_qkvz")) {
-        mn_bind_linear(b, &g->qkvz, NULL, "linear_attn.in_proj_qkvz", channels + v, hidden);
-        mn_bind_linear(b, &g->ba, NULL, "linear_attn.in_proj_ba", 2 * (int64_t)h->n_v, hidden);
+    if (mn_bind_has(b, "ssm_in", "linear_attn.in_proj_qkvz")) {
+        mn_bind_linear(b, &g->qkvz, "ssm_in", "linear_attn.in_proj_qkvz", channels + v, hidden);
+        mn_bind_linear(b, &g->ba, "ssm_ba", "linear_attn.in_proj_ba", 2 * (int64_t)h->n_v, hidden);
     } else {
         mn_bind_linear(b, &g->qkv, "attn_qkv", "linear_attn.in_proj_qkv", channels, hidden);
         mn_bind_linear(b, &g->z, "attn_gate", "linear_attn.in_proj_z", v, hidden);
@@ -132,9 +133,7 @@ static void build_attention(mn_build *b, const hybrid *h, mn_mixer *mixer)
     a->scale = (float)(1 / sqrt((double)h->d.head_dim));
     a->gate = MN_GATE_SIGMOID_IN_Q;
     a->rope = h->rope;
-    mn_bind_linear(b, &a->q, "attn_q", "self_attn.q_proj", 2 * q, h->d.hidden);
-    mn_bind_linear(b, &a->k, "attn_k", "self_attn.k_proj", kv, h->d.hidden);
-    mn_bind_linear(b, &a->v, "attn_v", "self_attn.v_proj", kv, h->d.hidden);
+    mn_build_qkv(b, a, h->d.hidden, 2 * q, kv, kv);
     mn_bind_linear(b, &a->o, "attn_output", "self_attn.o_proj", h->d.hidden, q);
     mn_build_qk_norms(b, a, h->d.eps, h->d.head_dim, h->d.head_dim, h->plus);
 }

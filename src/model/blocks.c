@@ -189,6 +189,22 @@ void mn_build_qk_norms(mn_build *b, mn_attention *a, double eps, int64_t n_q, in
 
 /* ---- attention ------------------------------------------------------------------------ */
 
+void mn_build_qkv(mn_build *b, mn_attention *a, int64_t hidden, int64_t q, int64_t k, int64_t v)
+{
+    static const char fused[] = "self_attn.qkv_proj|self_attn.W_pack|self_attn.query_key_value";
+    if (mn_bind_has(b, "attn_q", "self_attn.q_proj") || !mn_bind_has(b, "attn_qkv", fused)) {
+        mn_bind_linear(b, &a->q, "attn_q", "self_attn.q_proj", q, hidden);
+        mn_bind_linear(b, &a->k, "attn_k", "self_attn.k_proj", k, hidden);
+        mn_bind_linear(b, &a->v, "attn_v", "self_attn.v_proj", v, hidden);
+        return;
+    }
+    mn_linear qkv = { 0 };
+    mn_bind_linear(b, &qkv, "attn_qkv", fused, q + k + v, hidden);
+    a->q = mn_linear_rows(&qkv, 0, q);
+    a->k = mn_linear_rows(&qkv, q, k);
+    a->v = mn_linear_rows(&qkv, q + k, v);
+}
+
 mn_attention *mn_build_attention(mn_build *b, mn_mixer *mixer, int32_t hidden, int32_t n_heads,
                                  int32_t n_kv_heads, int32_t head_dim, int32_t v_head_dim)
 {
@@ -204,20 +220,8 @@ mn_attention *mn_build_attention(mn_build *b, mn_mixer *mixer, int32_t hidden, i
                          "expected, %d and %d found", b->layer, n_heads, n_kv_heads);
         return a;
     }
-    int64_t q = (int64_t)n_heads * head_dim, k = (int64_t)n_kv_heads * head_dim;
-    int64_t v = (int64_t)n_kv_heads * v_head_dim;
-    static const char fused[] = "self_attn.qkv_proj|self_attn.W_pack|self_attn.query_key_value";
-    if (!mn_bind_has(b, "attn_q", "self_attn.q_proj") && mn_bind_has(b, "attn_qkv", fused)) {
-        mn_linear qkv = { 0 };
-        mn_bind_linear(b, &qkv, "attn_qkv", fused, q + k + v, hidden);
-        a->q = mn_linear_rows(&qkv, 0, q);
-        a->k = mn_linear_rows(&qkv, q, k);
-        a->v = mn_linear_rows(&qkv, q + k, v);
-    } else {
-        mn_bind_linear(b, &a->q, "attn_q", "self_attn.q_proj", q, hidden);
-        mn_bind_linear(b, &a->k, "attn_k", "self_attn.k_proj", k, hidden);
-        mn_bind_linear(b, &a->v, "attn_v", "self_attn.v_proj", v, hidden);
-    }
+    mn_build_qkv(b, a, hidden, (int64_t)n_heads * head_dim, (int64_t)n_kv_heads * head_dim,
+                 (int64_t)n_kv_heads * v_head_dim);
     mn_bind_linear(b, &a->o, "attn_output", "self_attn.o_proj|self_attn.dense|self_attn.out_proj",
                    hidden, (int64_t)n_heads * v_head_dim);
     return a;

@@ -203,6 +203,8 @@ void mn_build_scale(mn_build *b, mn_linear *l, double s);
 void mn_build_qk_norms(mn_build *b, mn_attention *a, double eps, int64_t n_q, int64_t n_k,
                        unsigned flags);
 
+/* q, k and v of so many rows, separate or in one tensor. */
+void mn_build_qkv(mn_build *b, mn_attention *a, int64_t hidden, int64_t q, int64_t k, int64_t v);
 /* q, k, v, o (separate or fused) of the current layer; scale is 1/sqrt(head_dim);
  * everything else is left to the caller. */
 mn_attention *mn_build_attention(mn_build *b, mn_mixer *mixer, int32_t hidden, int32_t n_heads,
