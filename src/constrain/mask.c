@@ -1,0 +1,466 @@
+/* Working out a mask; see mask.h and trie.h.
+ *
+ * In general the tries are walked depth first with the sets of configurations that each
+ * byte leads to.  Inside JSON strings, where the tries are widest, it is done in parts:
+ *
+ *   tokens that stay inside    from the lexer's rows alone, kept per state; for the
+ *                              unconstrained string, made with the vocabulary
+ *   tokens that close it       what may follow the quote is the same for all of them: the
+ *                              trie `after` is walked once, and each token looks up
+ *                              where it goes on
+ *
+ * Where the string's content matters later (a key that may be there already, an item that
+ * must be unique) those tokens are taken out again, or the general walk does it.
+ */
+#include "constrain/mask.h"
+
+typedef mn_mask_level level;
+
+typedef struct {
+    const mn_vocab_trie *t;
+    mn_mask_cache *k;               /* and the room to work in */
+    mn_pda *m;
+    uint32_t *mask;
+} walker;
+
+/* ---- the general walk ------------------------------------------------------------------ */
+
+/* One byte for one configuration, without the ceremony where there is none. */
+static bool quick_step(walker *w, const mn_cfg *c, uint8_t byte)
+{
+    mn_pda *m = w->m;
+    if (mn_frame_at(m, c->frame)->track || c->set) return false;
+    uint32_t to;
+    if (c->phase == MN_PH_NUMBER) {
+        to = mn_num_next(&m->p->schema->ns, c->lex, byte);
+        if (!to) return false;
+    } else if (c->phase == MN_PH_STRING || c->phase == MN_PH_TEXT) {
+        to = mn_lex_next(m->p->lx, c->lex, byte);
+        if (to == MN_LEX_DEAD) return true;
+        if (to == MN_LEX_END) return false;
+    } else {
+        return false;
+    }
+    mn_cfg next = *c;
+    next.lex = to;
+    w->k->stack.at[w->k->stack.n++] = next;
+    return true;
+}
+
+/* Configurations at [off, off + n) by a byte, to the top of the stack. */
+static void step(walker *w, uint32_t off, uint32_t n, uint8_t byte)
+{
+    mn_vec_reserve(w->m->p->cx, &w->k->stack, 1100);
+    if (n == 1 && quick_step(w, &w->k->stack.at[off], byte)) return;
+    mn_pda_step(w->m, w->k->stack.at + off, n, byte, &w->k->stack);
+}
+
+/* A string of any content has just begun (or goes on) here, and nothing minds which. */
+static bool takes_anything(const walker *w, const mn_cfg *c)
+{
+    if (c->set || (c->phase != MN_PH_STRING && !(c->phase == MN_PH_KEY && c->part))) return false;
+    const mn_lex_state *s = &w->m->p->lx->states.at[c->lex];
+    return s->boundary && (s->kind == MN_LK_EXCL || (s->kind == MN_LK_RE && s->a == MN_RX_ALL));
+}
+
+static void take_subtree(walker *w, const mn_trie *trie, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        int32_t token = mn_trie_token(trie->nodes.at[i]);
+        if (token >= 0) mn_bit_set(w->mask, (uint32_t)token);
+    }
+}
+
+static void mark(walker *w, const mn_trie *trie, uint32_t node)
+{
+    if (trie == &w->t->after) {
+        mn_bit_set(w->k->reached.at, node);
+    } else {
+        int32_t token = mn_trie_token(trie->nodes.at[node]);
+        if (token >= 0) mn_bit_set(w->mask, (uint32_t)token);
+    }
+}
+
+static level level_at(walker *w, uint32_t end, uint32_t off, uint32_t n)
+{
+    return (level){ end, off, n, w->m->frames.n, w->m->words.n, w->m->seen.n };
+}
+
+static void go_back(walker *w, const level *l, uint32_t stack)
+{
+    w->k->stack.n = stack;
+    w->m->frames.n = l->frames;
+    w->m->words.n = l->words;
+    w->m->seen.n = l->seen;
+}
+
+/* The siblings [from, end) of a trie under the configurations at [off, off + n). */
+static void walk(walker *w, const mn_trie *trie, uint32_t from, uint32_t end, uint32_t off, uint32_t n)
+{
+    mn_cx *cx = w->m->p->cx;
+    uint32_t floor = w->k->levels.n, i = from;
+    mn_vec_push(cx, &w->k->levels, level_at(w, end, off, n));
+    for (;;) {
+        level l = w->k->levels.at[w->k->levels.n - 1];
+        if (i == l.end) {
+            uint32_t top = w->k->levels.n - 1;
+            go_back(w, &l, l.off + l.n);
+            w->k->levels.n--;
+            if (top == floor) return;
+            const level *up = &w->k->levels.at[top - 1];
+            go_back(w, up, l.off);
+            continue;
+        }
+        mn_trie_node node = trie->nodes.at[i];
+        uint32_t top = w->k->stack.n;
+        step(w, l.off, l.n, mn_trie_byte(node));
+        uint32_t made = w->k->stack.n - top;
+        if (!made) {
+            go_back(w, &l, top);
+            i += node.skip;
+            continue;
+        }
+        mark(w, trie, i);
+        bool all = false;
+        if (trie == &w->t->open && mn_trie_byte(node) == '"')
+            for (uint32_t k = top; k < w->k->stack.n && !all; k++) all = takes_anything(w, &w->k->stack.at[k]);
+        if (all) take_subtree(w, trie, i, i + node.skip);
+        if (all || node.skip == 1) {
+            go_back(w, &l, top);
+            i += node.skip;
+            continue;
+        }
+        mn_vec_push(cx, &w->k->levels, level_at(w, i + node.skip, top, made));
+        i++;
+    }
+}
+
+/* All tries (or only `after`) from the configurations at [off, off + n), for the bytes
+ * that can begin there. */
+static void walk_bytes(walker *w, const mn_trie *const *tries, int n_tries, uint32_t off, uint32_t n,
+                       const uint8_t *bytes, int n_bytes)
+{
+    for (int b = 0; b < n_bytes; b++) {
+        bool any = false;
+        for (int k = 0; k < n_tries; k++) any |= tries[k]->root[bytes[b]] != UINT32_MAX;
+        if (!any) continue;
+        level here = level_at(w, 0, off, n);
+        uint32_t top = w->k->stack.n;
+        step(w, off, n, bytes[b]);
+        uint32_t made = w->k->stack.n - top;
+        for (int k = 0; made && k < n_tries; k++) {
+            uint32_t node = tries[k]->root[bytes[b]];
+            if (node == UINT32_MAX) continue;
+            mark(w, tries[k], node);
+            uint32_t end = node + tries[k]->nodes.at[node].skip;
+            bool all = false;
+            if (tries[k] == &w->t->open && bytes[b] == '"')
+                for (uint32_t c = top; c < top + made && !all; c++) all = takes_anything(w, &w->k->stack.at[c]);
+            if (all) take_subtree(w, tries[k], node, end);
+            else if (end > node + 1) walk(w, tries[k], node + 1, end, top, made);
+        }
+        go_back(w, &here, top);
+    }
+}
+
+static void walk_all(walker *w, const mn_cfg *c)
+{
+    const mn_trie *const tries[] = { &w->t->plain, &w->t->open, &w->t->mixed };
+    uint8_t bytes[256];
+    uint32_t off = w->k->stack.n;
+    mn_vec_push(w->m->p->cx, &w->k->stack, *c);
+    walk_bytes(w, tries, 3, off, 1, bytes, mn_cfg_first_bytes(w->m, c, bytes));
+    w->k->stack.n = off;
+}
+
+/* ---- inside strings ------------------------------------------------------------------------ */
+
+/* Tokens of a trie that stay alive in the lexer, beginning at most `chars` code points.
+ * Where a quote closes the string, the subtree goes to `closed` (NULL: there is none). */
+typedef void closed_fn(walker *w, const mn_trie *trie, uint32_t node, uint32_t chars);
+
+static void walk_rows(walker *w, const mn_trie *trie, uint32_t state, uint32_t most, closed_fn *closed, bool take)
+{
+    mn_lexer *lx = w->m->p->lx;
+    mn_cx *cx = w->m->p->cx;
+    uint32_t base = w->k->rows.n, n = trie->nodes.n;
+    /* Per level: end of the siblings, state, code points begun. */
+    mn_vec_reserve(cx, &w->k->rows, 3 * (w->t->longest + 2));
+    uint32_t *at = w->k->rows.at + base;
+    int depth = 0;
+    at[0] = n;
+    at[1] = state;
+    at[2] = 0;
+    for (uint32_t i = 0; ;) {
+        while (i == at[3 * depth]) {
+            if (!depth--) return;
+        }
+        mn_trie_node node = trie->nodes.at[i];
+        uint32_t from = at[3 * depth + 1], chars = at[3 * depth + 2];
+        uint8_t byte = mn_trie_byte(node);
+        if (most != UINT32_MAX && byte != '"' && lx->states.at[from].boundary && ++chars > most) {
+            i += node.skip;
+            continue;
+        }
+        uint32_t to = mn_lex_next(lx, from, byte);
+        if (to <= MN_LEX_END) {
+            if (to == MN_LEX_END && closed) closed(w, trie, i, chars);
+            i += node.skip;
+            continue;
+        }
+        if (take && (node.byte_token >> 8)) mn_bit_set(w->mask, (node.byte_token >> 8) - 1);
+        if (node.skip > 1) {
+            depth++;
+            at[3 * depth] = i + node.skip;
+            at[3 * depth + 1] = to;
+            at[3 * depth + 2] = chars;
+        }
+        i++;
+    }
+}
+
+static void or_into(uint32_t *mask, const uint32_t *more, size_t words)
+{
+    for (size_t i = 0; i < words; i++) mask[i] |= more[i];
+}
+
+/* Tokens that stay inside any string, at most `most` code points of them. */
+static void add_inside(walker *w, uint32_t most)
+{
+    const mn_vocab_trie *t = w->t;
+    or_into(w->mask, t->inside[most == UINT32_MAX ? MN_INSIDE + 1 : most < MN_INSIDE ? most : MN_INSIDE], t->words);
+    if (most == UINT32_MAX) return;
+    for (uint32_t i = 0; i < t->long_inside.n && t->long_inside.at[i].chars <= most; i++)
+        mn_bit_set(w->mask, t->long_inside.at[i].token);
+}
+
+/* Tokens that stay inside a string of a pattern: the same wherever the state is met. */
+static void add_inside_state(walker *w, uint32_t state)
+{
+    uint64_t key = mn_mix(0x696e73696465, state);
+    uint32_t slot = mn_mask_cache_find(w->k, key);
+    if (slot == UINT32_MAX) {
+        slot = mn_mask_cache_add(w->k, key);
+        uint32_t *mask = w->mask;
+        w->mask = w->k->slots.at[slot].bits;
+        walk_rows(w, &w->t->plain, state, UINT32_MAX, NULL, true);
+        walk_rows(w, &w->t->open, state, UINT32_MAX, NULL, true);     /* as in \\" */
+        walk_rows(w, &w->t->mixed, state, UINT32_MAX, NULL, true);
+        w->mask = mask;
+    }
+    or_into(w->mask, w->k->slots.at[slot].bits, w->t->words);
+}
+
+/* ---- closing strings --------------------------------------------------------------------------- */
+
+/* Mark the nodes of `after` that can be reached behind the quote that `c` reads now;
+ * false: it may not come. */
+static bool reach_after(walker *w, const mn_cfg *c)
+{
+    const mn_trie *const after[] = { &w->t->after };
+    mn_cx *cx = w->m->p->cx;
+    uint32_t words = w->t->after.nodes.n / 32 + 1, off = w->k->stack.n;
+    w->k->reached.n = 0;
+    mn_vec_reserve(cx, &w->k->reached, words);
+    w->k->reached.n = words;
+    memset(w->k->reached.at, 0, words * sizeof(uint32_t));
+    level here = level_at(w, 0, off, 1);
+    mn_vec_push(cx, &w->k->stack, *c);
+    mn_vec_reserve(cx, &w->k->stack, 1100);
+    mn_pda_step(w->m, w->k->stack.at + off, 1, '"', &w->k->stack);
+    uint32_t made = w->k->stack.n - off - 1;
+    if (made) {
+        uint8_t bytes[256];
+        int n = 0;
+        bool seen[256] = { false };
+        for (uint32_t i = 0; i < made; i++) {
+            uint8_t own[256];
+            int k = mn_cfg_first_bytes(w->m, &w->k->stack.at[off + 1 + i], own);
+            while (k--)
+                if (!seen[own[k]]) seen[own[k]] = true, bytes[n++] = own[k];
+        }
+        walk_bytes(w, after, 1, off + 1, made, bytes, n);
+    }
+    go_back(w, &here, off);
+    return made > 0;
+}
+
+/* Behind a quote: the token of each node below, if its rest can be reached. */
+static void add_closed(walker *w, const mn_trie *trie, uint32_t node, uint32_t chars)
+{
+    (void)chars;
+    const mn_u32s *after = trie == &w->t->open ? &w->t->open_after : &w->t->mixed_after;
+    for (uint32_t i = node; i < node + trie->nodes.at[node].skip; i++) {
+        int32_t token = mn_trie_token(trie->nodes.at[i]);
+        if (token < 0) continue;
+        uint32_t rest = after->at[i];
+        if (!rest || mn_bit_get(w->k->reached.at, rest - 1)) mn_bit_set(w->mask, (uint32_t)token);
+    }
+}
+
+/* Tokens that close any string with min..max more code points. */
+static void add_closing(walker *w, uint32_t min, uint32_t max)
+{
+    const mn_closing *c = w->t->closing.at;
+    for (uint32_t i = 0; i < w->t->closing.n; i++) {
+        if (c[i].chars < min || c[i].chars > max) continue;
+        if (!c[i].after || mn_bit_get(w->k->reached.at, c[i].after - 1)) mn_bit_set(w->mask, c[i].token);
+    }
+}
+
+static void drop_tokens(walker *w, const uint32_t *tokens, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) w->mask[tokens[i] / 32] &= ~(1u << tokens[i] % 32);
+}
+
+/* A key that is a literal, or is there already, is none of this part's. */
+static void drop_taken_keys(walker *w, const mn_cfg *c)
+{
+    const mn_vocab_trie *t = w->t;
+    const mn_lex_state s = w->m->p->lx->states.at[c->lex];
+    uint32_t n;
+    if (s.kind == MN_LK_EXCL)
+        for (uint32_t i = s.lo; i < s.hi; i++) {
+            const mn_text *name = mn_ss_text(w->m->p->lx->ss, s.a, i);
+            const uint32_t *tokens = mn_trie_closing_with(t, name->s + s.depth, name->len - s.depth, &n);
+            drop_tokens(w, tokens, n);
+        }
+    uint32_t list = mn_frame_at(w->m, c->frame)->keys;
+    for (uint32_t p = 0; list && p < t->prefixes.n; p++) {
+        uint64_t hash = c->hash;
+        const char *bytes = t->prefix_bytes.at + t->prefixes.at[p].off;
+        for (uint32_t i = 0; i < t->prefixes.at[p].len; i++) hash = mn_mix(hash, (uint8_t)bytes[i]);
+        if (!mn_seen_has(w->m, list, hash)) continue;
+        drop_tokens(w, t->prefix_tokens.at + t->prefix_first.at[p], t->prefix_first.at[p + 1] - t->prefix_first.at[p]);
+    }
+}
+
+/* What the quote leads to, for a configuration that might not read one now: as if its text
+ * were empty, of a right length and new. */
+static mn_cfg closing_cfg(walker *w, const mn_cfg *c, uint32_t accepting)
+{
+    mn_cfg x = *c;
+    x.lex = accepting;
+    x.set = 0;
+    if (c->hash) x.hash = 0x6e65772066726573;
+    return x;
+}
+
+static void walk_quoted(walker *w, const mn_cfg *c)
+{
+    const mn_trie *const tries[] = { &w->t->open, &w->t->mixed };
+    uint8_t bytes[256];
+    uint32_t off = w->k->stack.n;
+    mn_vec_push(w->m->p->cx, &w->k->stack, *c);
+    walk_bytes(w, tries, 2, off, 1, bytes, mn_cfg_first_bytes(w->m, c, bytes));
+    w->k->stack.n = off;
+}
+
+/* An item of unique ones: take out those that are there already. */
+static void drop_taken_items(walker *w, const mn_cfg *c)
+{
+    const mn_vocab_trie *t = w->t;
+    uint32_t list = mn_frame_at(w->m, c->frame)->keys;
+    for (uint32_t p = 0; list && p < t->prefixes.n; p++) {
+        uint64_t hash = c->hash;
+        const char *bytes = t->prefix_bytes.at + t->prefixes.at[p].off;
+        for (uint32_t i = 0; i < t->prefixes.at[p].len; i++) hash = mn_mix(hash, (uint8_t)bytes[i]);
+        if (!mn_seen_has(w->m, list, mn_mix(hash, MN_PH_STRING))) continue;
+        drop_tokens(w, t->prefix_tokens.at + t->prefix_first.at[p], t->prefix_first.at[p + 1] - t->prefix_first.at[p]);
+    }
+}
+
+/* Any string (a value, or a key of the part of all others), between code points. */
+static void add_any_string(walker *w, const mn_cfg *c)
+{
+    mn_pda *m = w->m;
+    uint32_t min = 0, max = UINT32_MAX;
+    if (c->set) {
+        const mn_strset *set = &m->p->schema->ss.sets.at[c->set];
+        min = set->min > c->count ? set->min - c->count : 0;
+        if (set->max != MN_RX_INF) max = set->max - c->count;
+    }
+    const mn_frame *f = mn_frame_at(m, c->frame);
+    bool item = mn_frame_is_unique(m, f) && !mn_frame_at(m, f->parent)->track;
+    if (f->track && !(item && c->phase == MN_PH_STRING)) {
+        walk_quoted(w, c);      /* what the string is counts for more than one thing */
+    } else {
+        mn_cfg x = closing_cfg(w, c, mn_lex_re(m->p->lx, MN_RX_ALL, true));
+        if (reach_after(w, &x)) add_closing(w, min, max);
+        if (c->phase == MN_PH_KEY) drop_taken_keys(w, c);
+        else if (item) drop_taken_items(w, c);
+    }
+    add_inside(w, max);
+}
+
+/* A string value of a pattern. */
+static void add_pattern_string(walker *w, const mn_cfg *c)
+{
+    mn_cfg x = closing_cfg(w, c, mn_lex_re(w->m->p->lx, MN_RX_EPS, true));
+    if (reach_after(w, &x)) {
+        walk_rows(w, &w->t->open, c->lex, UINT32_MAX, add_closed, false);
+        walk_rows(w, &w->t->mixed, c->lex, UINT32_MAX, add_closed, false);
+    }
+    add_inside_state(w, c->lex);
+}
+
+/* ---- one configuration ----------------------------------------------------------------------------- */
+
+static void add_cfg(walker *w, const mn_cfg *c)
+{
+    mn_pda *m = w->m;
+    if (c->phase == MN_PH_TEXT) {
+        walk_rows(w, &w->t->plain, c->lex, UINT32_MAX, NULL, true);
+        walk_rows(w, &w->t->open, c->lex, UINT32_MAX, NULL, true);
+        walk_rows(w, &w->t->mixed, c->lex, UINT32_MAX, NULL, true);
+        return;
+    }
+    bool string = c->phase == MN_PH_STRING, key = c->phase == MN_PH_KEY && c->part;
+    if (string || key) {
+        const mn_lex_state *s = &m->p->lx->states.at[c->lex];
+        bool any = s->kind == MN_LK_EXCL || (s->kind == MN_LK_RE && s->a == MN_RX_ALL);
+        bool track = mn_frame_at(m, c->frame)->track;
+        /* Under uniqueItems the last characters of a string of limited length count. */
+        if (track && c->set && m->p->schema->ss.sets.at[c->set].max - c->count <= w->t->longest) any = false;
+        if (any && s->boundary) {
+            add_any_string(w, c);
+            return;
+        }
+        if (string && !track && !c->set && s->kind == MN_LK_RE && s->boundary) {
+            add_pattern_string(w, c);
+            return;
+        }
+    }
+    walk_all(w, c);
+}
+
+/* Those that take tokens out again come first, each in room of its own. */
+static void compute(walker *w, const mn_cfg *cfgs, uint32_t n)
+{
+    uint32_t *mask = w->mask;
+    size_t words = w->t->words;
+    for (uint32_t i = 0; i < n; i++) {
+        mn_cfg c = cfgs[i];
+        if (n == 1 || (c.phase != MN_PH_KEY && c.phase != MN_PH_STRING)) {
+            add_cfg(w, &c);
+            continue;
+        }
+        mn_vec_reserve(w->m->p->cx, &w->k->own, (uint32_t)words);
+        memset(w->k->own.at, 0, words * sizeof(uint32_t));
+        w->mask = w->k->own.at;
+        add_cfg(w, &c);
+        or_into(mask, w->k->own.at, words);
+        w->mask = mask;
+    }
+    const mn_u32s *twins = &w->t->twins;
+    for (uint32_t i = 0; i < twins->n; i += 2)
+        if (mn_bit_get(mask, twins->at[i])) mn_bit_set(mask, twins->at[i + 1]);
+}
+
+void mn_mask_compute(const mn_vocab_trie *t, mn_mask_cache *k, mn_pda *m, const mn_cfg *cfgs, uint32_t n,
+                     uint32_t *mask)
+{
+    walker w = { .t = t, .k = k, .m = m, .mask = mask };
+    k->stack.n = k->levels.n = k->rows.n = 0;
+    compute(&w, cfgs, n);
+}

@@ -1,0 +1,385 @@
+/* Building the tries of a vocabulary; see trie.h. */
+#include "constrain/trie.h"
+
+#include <stdlib.h>
+
+#include "base/utf8.h"
+#include "constrain/lexer.h"
+
+enum { MAX_TOKENS = 1 << 23, MAX_TOKEN_BYTES = 4096 };
+
+typedef struct {
+    mn_vocab_trie *t;
+    const mn_vocab_token *tokens;
+    const int32_t *eog;
+    int32_t n_eog;
+    mn_rx rx;
+    mn_strsets ss;
+    mn_lexer lx;
+    uint32_t any;                   /* any JSON string, behind its opening quote */
+    MN_VEC(char) text;              /* decoded prefix of one token */
+} builder;
+
+/* ---- one token as a piece of a JSON string ---------------------------------------------- */
+
+typedef struct {
+    bool alive, closed;
+    uint32_t chars;                 /* code points begun before the quote */
+    uint32_t end;                   /* behind the quote */
+} reading;
+
+/* Read bytes as the inside of a string; with `decode` the code points go to b->text. */
+static reading read_inside(builder *b, const char *s, uint32_t len, bool decode)
+{
+    reading r = { .alive = true };
+    uint32_t state = b->any;
+    b->text.n = 0;
+    for (uint32_t i = 0; i < len; i++) {
+        const mn_lex_state *x = &b->lx.states.at[state];
+        uint8_t byte = (uint8_t)s[i];
+        if (x->boundary && byte != '"') r.chars++;
+        if (decode) {
+            uint32_t cp;
+            if (mn_lex_escape_done(&b->lx, state, byte, &cp)) {
+                char out[4];
+                int n = mn_utf8_encode(cp, out);
+                for (int k = 0; k < n; k++) mn_vec_push(&b->t->cx, &b->text, out[k]);
+            } else if (!mn_lex_in_escape(&b->lx, state) && byte != '"' && !(byte == '\\' && x->boundary)) {
+                mn_vec_push(&b->t->cx, &b->text, (char)byte);
+            }
+        }
+        state = mn_lex_next(&b->lx, state, byte);
+        if (state == MN_LEX_DEAD) {
+            r.alive = false;
+            return r;
+        }
+        if (state == MN_LEX_END) {
+            r.closed = true;
+            r.end = i + 1;
+            return r;
+        }
+    }
+    return r;
+}
+
+/* ---- tries -------------------------------------------------------------------------------- */
+
+typedef struct { const char *s; uint32_t len, value; } key;
+typedef MN_VEC(key) keys;
+
+static int by_key(const void *a, const void *b)
+{
+    const key *x = a, *y = b;
+    uint32_t n = x->len < y->len ? x->len : y->len;
+    int c = n ? memcmp(x->s, y->s, n) : 0;
+    if (c) return c;
+    return x->len != y->len ? (x->len < y->len ? -1 : 1) : x->value < y->value ? -1 : x->value > y->value;
+}
+
+/* Nodes for keys[from..to), which share their first `depth` bytes and are longer. */
+static void add_level(mn_cx *cx, mn_trie *t, const key *k, uint32_t from, uint32_t to, uint32_t depth)
+{
+    while (from < to) {
+        uint8_t byte = (uint8_t)k[from].s[depth];
+        uint32_t end = from;
+        while (end < to && (uint8_t)k[end].s[depth] == byte) end++;
+        uint32_t node = t->nodes.n, inner = from;
+        bool ends = k[from].len == depth + 1;
+        mn_trie_node n = { byte | (ends ? k[from].value + 1 : 0) << 8, 0 };
+        mn_vec_push(cx, &t->nodes, n);
+        if (depth == 0) t->root[byte] = node;
+        inner += ends;
+        if (inner < end) add_level(cx, t, k, inner, end, depth + 1);
+        t->nodes.at[node].skip = t->nodes.n - node;
+        from = end;
+    }
+}
+
+/* keys: sorted, distinct, not empty. */
+static void make_trie(mn_cx *cx, mn_trie *t, const keys *k)
+{
+    memset(t->root, 0xFF, sizeof t->root);
+    add_level(cx, t, k->at, 0, k->n, 0);
+}
+
+/* Sort, and drop keys with the bytes of the one before (their values go to *twins). */
+static void sort_keys(mn_cx *cx, keys *k, mn_u32s *twins)
+{
+    if (k->n) qsort(k->at, k->n, sizeof *k->at, by_key);
+    uint32_t out = 0;
+    for (uint32_t i = 0; i < k->n; i++) {
+        const key *last = out ? &k->at[out - 1] : NULL;
+        if (last && last->len == k->at[i].len && !memcmp(last->s, k->at[i].s, last->len)) {
+            if (!twins) continue;
+            mn_vec_push(cx, twins, last->value);
+            mn_vec_push(cx, twins, k->at[i].value);
+        } else {
+            k->at[out++] = k->at[i];
+        }
+    }
+    k->n = out;
+}
+
+static void make_token_tries(builder *b)
+{
+    mn_vocab_trie *t = b->t;
+    mn_trie *tries[3] = { &t->plain, &t->open, &t->mixed };
+    keys k[3] = { { 0 } };
+    for (int32_t i = 0; i < t->n_tokens; i++) {
+        if (!t->usable.at[i]) continue;
+        uint32_t len;
+        const char *s = mn_token_bytes(t, i, &len);
+        const char *quote = memchr(s, '"', len);
+        int group = 0;
+        if (quote) {
+            uint32_t at = (uint32_t)(quote - s) + 1;
+            reading r = read_inside(b, s + at, len - at, false);
+            group = r.alive && !r.closed ? 1 : 2;
+        }
+        mn_vec_push(&t->cx, &k[group], ((key){ s, len, (uint32_t)i }));
+    }
+    for (int g = 0; g < 3; g++) {
+        sort_keys(&t->cx, &k[g], &t->twins);
+        make_trie(&t->cx, tries[g], &k[g]);
+        mn_vec_clear(&t->cx, &k[g]);
+    }
+}
+
+/* ---- the inside of strings ------------------------------------------------------------------- */
+
+static int by_chars(const void *a, const void *b)
+{
+    const mn_closing *x = a, *y = b;
+    return x->chars != y->chars ? (x->chars < y->chars ? -1 : 1) : x->token < y->token ? -1 : x->token > y->token;
+}
+
+static uint32_t prefix_of(builder *b)
+{
+    mn_vocab_trie *t = b->t;
+    uint64_t hash = mn_hash64(b->text.at ? b->text.at : "", b->text.n, 5);
+    uint32_t i;
+    for (mn_intern_seek k = mn_intern_begin(&t->prefix_set, hash); mn_intern_next(&t->prefix_set, &k, &i);) {
+        mn_prefix p = t->prefixes.at[i];
+        if (p.len == b->text.n && (!p.len || !memcmp(t->prefix_bytes.at + p.off, b->text.at, p.len))) return i;
+    }
+    mn_prefix p = { t->prefix_bytes.n, b->text.n };
+    mn_vec_reserve(&t->cx, &t->prefix_bytes, p.len + 1);
+    if (p.len) memcpy(t->prefix_bytes.at + p.off, b->text.at, p.len);
+    t->prefix_bytes.n += p.len;
+    mn_vec_push(&t->cx, &t->prefixes, p);
+    mn_intern_add(&t->cx, &t->prefix_set, hash, t->prefixes.n - 1);
+    return t->prefixes.n - 1;
+}
+
+static void read_tokens(builder *b)
+{
+    mn_vocab_trie *t = b->t;
+    for (int k = 0; k < MN_INSIDE + 2; k++) t->inside[k] = mn_cx_alloc(&t->cx, t->words, sizeof(uint32_t));
+    for (int32_t i = 0; i < t->n_tokens; i++) {
+        if (!t->usable.at[i]) continue;
+        uint32_t len;
+        const char *s = mn_token_bytes(t, i, &len);
+        reading r = read_inside(b, s, len, true);
+        if (!r.alive) continue;
+        if (r.closed) {
+            mn_closing c = { (uint32_t)i, r.end, prefix_of(b), r.chars };
+            mn_vec_push(&t->cx, &t->closing, c);
+            continue;
+        }
+        for (uint32_t k = r.chars; k <= MN_INSIDE; k++) mn_bit_set(t->inside[k], (uint32_t)i);
+        mn_bit_set(t->inside[MN_INSIDE + 1], (uint32_t)i);
+        if (r.chars > MN_INSIDE) {
+            mn_vec_push(&t->cx, &t->long_inside, ((mn_closing){ (uint32_t)i, 0, 0, r.chars }));
+        }
+    }
+    if (t->long_inside.n) qsort(t->long_inside.at, t->long_inside.n, sizeof *t->long_inside.at, by_chars);
+}
+
+/* The node of `after` at which s[0..len) ends, + 1; 0 for nothing. */
+static uint32_t find_after(const mn_vocab_trie *t, const char *s, uint32_t len)
+{
+    if (!len) return 0;
+    uint32_t node = t->after.root[(uint8_t)s[0]];
+    for (uint32_t i = 1; i < len; i++) {
+        node++;
+        while (mn_trie_byte(t->after.nodes.at[node]) != (uint8_t)s[i]) node += t->after.nodes.at[node].skip;
+    }
+    return node + 1;
+}
+
+/* Per node of a trie that ends a closing token: what find_after() says of it. */
+static void note_after(mn_vocab_trie *t, const mn_trie *trie, mn_u32s *out, const uint32_t *after_of)
+{
+    mn_vec_reserve(&t->cx, out, trie->nodes.n + 1);
+    out->n = trie->nodes.n;
+    for (uint32_t i = 0; i < trie->nodes.n; i++) {
+        int32_t token = mn_trie_token(trie->nodes.at[i]);
+        out->at[i] = token >= 0 ? after_of[token] : 0;
+    }
+}
+
+/* The trie of what stands behind closing quotes; each closing token gets its node there. */
+static void make_after(builder *b)
+{
+    mn_vocab_trie *t = b->t;
+    keys k = { 0 };
+    for (uint32_t i = 0; i < t->closing.n; i++) {
+        uint32_t len;
+        const char *s = mn_token_bytes(t, (int32_t)t->closing.at[i].token, &len);
+        uint32_t end = t->closing.at[i].after;
+        if (len > end) mn_vec_push(&t->cx, &k, ((key){ s + end, len - end, 0 }));
+    }
+    sort_keys(&t->cx, &k, NULL);
+    for (uint32_t i = 0; i < k.n; i++) k.at[i].value = i;
+    make_trie(&t->cx, &t->after, &k);
+    mn_u32s after_of = { 0 };
+    mn_vec_reserve(&t->cx, &after_of, (uint32_t)t->n_tokens);
+    memset(after_of.at, 0, (size_t)t->n_tokens * sizeof(uint32_t));
+    for (uint32_t i = 0; i < t->closing.n; i++) {
+        mn_closing *c = &t->closing.at[i];
+        uint32_t len;
+        const char *s = mn_token_bytes(t, (int32_t)c->token, &len);
+        c->after = find_after(t, s + c->after, len - c->after);
+        after_of.at[c->token] = c->after;
+    }
+    note_after(t, &t->open, &t->open_after, after_of.at);
+    note_after(t, &t->mixed, &t->mixed_after, after_of.at);
+    mn_vec_clear(&t->cx, &after_of);
+    mn_vec_clear(&t->cx, &k);
+}
+
+static void index_prefixes(builder *b)
+{
+    mn_vocab_trie *t = b->t;
+    mn_vec_reserve(&t->cx, &t->prefix_first, t->prefixes.n + 2);
+    t->prefix_first.n = t->prefixes.n + 1;
+    memset(t->prefix_first.at, 0, (t->prefixes.n + 2) * sizeof(uint32_t));
+    for (uint32_t i = 0; i < t->closing.n; i++) t->prefix_first.at[t->closing.at[i].prefix + 1]++;
+    for (uint32_t i = 1; i <= t->prefixes.n; i++) t->prefix_first.at[i] += t->prefix_first.at[i - 1];
+    mn_vec_reserve(&t->cx, &t->prefix_tokens, t->closing.n + 1);
+    t->prefix_tokens.n = t->closing.n;
+    mn_u32s fill = { 0 };
+    mn_vec_reserve(&t->cx, &fill, t->prefixes.n + 1);
+    memset(fill.at, 0, (t->prefixes.n + 1) * sizeof(uint32_t));
+    for (uint32_t i = 0; i < t->closing.n; i++) {
+        uint32_t p = t->closing.at[i].prefix;
+        t->prefix_tokens.at[t->prefix_first.at[p] + fill.at[p]++] = t->closing.at[i].token;
+    }
+    mn_vec_clear(&t->cx, &fill);
+}
+
+const uint32_t *mn_trie_closing_with(const mn_vocab_trie *t, const char *prefix, uint32_t len, uint32_t *n)
+{
+    uint64_t hash = mn_hash64(prefix, len, 5);
+    uint32_t i;
+    *n = 0;
+    for (mn_intern_seek k = mn_intern_begin(&t->prefix_set, hash); mn_intern_next(&t->prefix_set, &k, &i);) {
+        mn_prefix p = t->prefixes.at[i];
+        if (p.len != len || (len && memcmp(t->prefix_bytes.at + p.off, prefix, len))) continue;
+        *n = t->prefix_first.at[i + 1] - t->prefix_first.at[i];
+        return t->prefix_tokens.at + t->prefix_first.at[i];
+    }
+    return NULL;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------------- */
+
+static void copy_tokens(builder *b)
+{
+    mn_vocab_trie *t = b->t;
+    mn_vec_reserve(&t->cx, &t->token_off, (uint32_t)t->n_tokens + 1);
+    mn_vec_reserve(&t->cx, &t->usable, (uint32_t)t->n_tokens);
+    for (int32_t i = 0; i < t->n_tokens; i++) {
+        const mn_vocab_token *v = &b->tokens[i];
+        mn_vec_push(&t->cx, &t->token_off, t->bytes.n);
+        mn_vec_push(&t->cx, &t->usable, !v->special && v->len > 0);
+        if (v->special || !v->len) continue;
+        if (v->len > MAX_TOKEN_BYTES)
+            mn_cx_raise(&t->cx, MINERVA_INVALID, "token %d: at most %d bytes expected, %u found", i,
+                        MAX_TOKEN_BYTES, v->len);
+        mn_vec_reserve(&t->cx, &t->bytes, v->len);
+        memcpy(t->bytes.at + t->bytes.n, v->bytes, v->len);
+        t->bytes.n += v->len;
+        if (v->len > t->longest) t->longest = v->len;
+    }
+    mn_vec_push(&t->cx, &t->token_off, t->bytes.n);
+    for (int32_t i = 0; i < b->n_eog; i++) {
+        if (b->eog[i] < 0 || b->eog[i] >= t->n_tokens)
+            mn_cx_raise(&t->cx, MINERVA_INVALID, "end token: 0..%d expected, %d found", t->n_tokens - 1, b->eog[i]);
+        t->usable.at[b->eog[i]] = 0;
+        mn_vec_push(&t->cx, &t->eog, b->eog[i]);
+    }
+}
+
+static void build(void *arg)
+{
+    builder *b = arg;
+    mn_rx_init(&b->rx, &b->t->cx);
+    mn_ss_init(&b->ss, &b->t->cx, &b->rx);
+    mn_lex_init(&b->lx, &b->t->cx, &b->rx, &b->ss);
+    b->any = mn_lex_re(&b->lx, MN_RX_ALL, true);
+    copy_tokens(b);
+    make_token_tries(b);
+    read_tokens(b);
+    make_after(b);
+    index_prefixes(b);
+    mn_trie *tries[] = { &b->t->plain, &b->t->open, &b->t->mixed, &b->t->after };
+    for (int i = 0; i < 4; i++) mn_vec_trim(&b->t->cx, &tries[i]->nodes);
+    mn_vec_trim(&b->t->cx, &b->t->bytes);
+    mn_vec_trim(&b->t->cx, &b->t->token_off);
+    mn_vec_trim(&b->t->cx, &b->t->usable);
+    mn_vec_trim(&b->t->cx, &b->t->closing);
+}
+
+minerva_status mn_vocab_trie_create(mn_vocab_trie **out, const mn_vocab_token *tokens, int32_t n_tokens,
+                                    const int32_t *eog, int32_t n_eog, minerva_error *err)
+{
+    if (n_tokens < 1 || n_tokens > MAX_TOKENS)
+        return mn_fail(err, MINERVA_INVALID, "vocabulary: 1..%d tokens expected, %d found", MAX_TOKENS, n_tokens);
+    mn_vocab_trie *t = calloc(1, sizeof *t);
+    if (!t) return mn_fail_memory(err, sizeof *t);
+    t->n_tokens = n_tokens;
+    t->words = ((size_t)n_tokens + 31) / 32;
+    builder b = { .t = t, .tokens = tokens, .eog = eog, .n_eog = n_eog };
+    minerva_status st = mn_cx_protect(&t->cx, err, build, &b);
+    mn_lex_clear(&b.lx);
+    mn_ss_clear(&b.ss);
+    mn_rx_clear(&b.rx);
+    mn_vec_clear(&t->cx, &b.text);
+    if (st) {
+        mn_vocab_trie_free(t);
+        return st;
+    }
+    *out = t;
+    return MINERVA_OK;
+}
+
+void mn_vocab_trie_free(mn_vocab_trie *t)
+{
+    if (!t) return;
+    mn_trie *tries[] = { &t->plain, &t->open, &t->mixed, &t->after };
+    for (int i = 0; i < 4; i++) mn_vec_clear(&t->cx, &tries[i]->nodes);
+    mn_vec_clear(&t->cx, &t->token_off);
+    mn_vec_clear(&t->cx, &t->bytes);
+    mn_vec_clear(&t->cx, &t->usable);
+    mn_vec_clear(&t->cx, &t->eog);
+    mn_vec_clear(&t->cx, &t->twins);
+    mn_vec_clear(&t->cx, &t->open_after);
+    mn_vec_clear(&t->cx, &t->mixed_after);
+    mn_vec_clear(&t->cx, &t->long_inside);
+    mn_vec_clear(&t->cx, &t->closing);
+    mn_vec_clear(&t->cx, &t->prefixes);
+    mn_vec_clear(&t->cx, &t->prefix_first);
+    mn_vec_clear(&t->cx, &t->prefix_tokens);
+    mn_vec_clear(&t->cx, &t->prefix_bytes);
+    mn_intern_clear(&t->cx, &t->prefix_set);
+    mn_arena_clear(&t->cx.arena);
+    free(t);
+}
+
+int32_t mn_vocab_trie_n_tokens(const mn_vocab_trie *t) { return t->n_tokens; }
+size_t mn_vocab_trie_mask_words(const mn_vocab_trie *t) { return t->words; }
+size_t mn_vocab_trie_size_bytes(const mn_vocab_trie *t)
+{
+    return sizeof *t + t->cx.vector_bytes + t->cx.arena.used_bytes;
+}
