@@ -6,6 +6,7 @@
 #   make TEST=gguf test-only   the tests whose name contains "gguf", nothing installed
 #   make bench | fuzz | check-layers | install | clean
 #   SAN=address,undefined make test    sanitizers, in a build folder of their own
+#   V=1 make             prints the commands
 #   CROSS=aarch64-linux-gnu- make      cross build; tests run under qemu-user
 
 CFLAGS  ?= -O2 -g
@@ -81,6 +82,11 @@ BENCH_BIN := $(BENCH_SRC:bench/%.c=$(B)/bench/%)
 
 all: $(if $(CLI_SRC),$(B)/minerva) $(B)/libminerva.a $(B)/libminerva.so
 
+V ?=
+Q := $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-3s %s\n' $(1) $(2))
+JOBS := -j$(shell nproc 2>/dev/null || echo 2)
+
 # ---- rules -------------------------------------------------------------------------
 isa_of = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
 
@@ -90,23 +96,29 @@ plain_isa = $(if $(call isa_of,$(1)),$(if $(SAN),-fno-sanitize=all -O2))
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(call isa_of,$<) $(call plain_isa,$<) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(call isa_of,$<) $(call plain_isa,$<) -MMD -MP -c -o $@ $<
 
 $(B)/libminerva.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/libminerva.so: $(LIB_OBJ)
-	$(CC) -shared -Wl,-soname,libminerva.so.0 $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,libminerva.so.0 $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/minerva: $(CLI_OBJ) $(B)/libminerva.a
-	$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS) $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS) $(LIBS)
 
 $(B)/tests/%: $(B)/tests/%.o $(B)/libminerva.a
-	$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 $(B)/bench/%: $(B)/bench/%.o $(B)/libminerva.a
-	$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
@@ -117,11 +129,11 @@ deps:
 
 # The packages may have arrived a moment ago, so the real work is a make of its own.
 run: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(JOBS) all
 	@$(B)/minerva run "$(PROMPT)"
 
 test: deps
-	@$(MAKE) --no-print-directory test-only
+	@$(MAKE) --no-print-directory $(JOBS) test-only
 
 test-only: all check-layers $(TEST_BIN)
 	@scripts/run-tests $(B) $(TEST)
