@@ -44,16 +44,23 @@ static void fixture_close(fixture *f)
     json_decref(f->config);
 }
 
+/* Calls fn for the models that have reference logits. */
 static void each_fixture(void (*fn)(const char *name))
 {
     struct dirent **dirs;
-    int n = scandir(data("models"), &dirs, golden_not_hidden, alphasort);
-    assert_true(n > 0);
+    int n = scandir(data("models"), &dirs, golden_not_hidden, alphasort), n_called = 0;
     for (int i = 0; i < n; i++) {
-        fn(dirs[i]->d_name);
+        char reference[1200];
+        snprintf(reference, sizeof reference, "%s/golden.safetensors",
+                 fixture_path(dirs[i]->d_name));
+        if (!access(reference, R_OK)) {
+            fn(dirs[i]->d_name);
+            n_called++;
+        }
         free(dirs[i]);
     }
-    free(dirs);
+    if (n >= 0) free(dirs);
+    assert_true(n_called > 0);
 }
 
 static mn_plan *plan_of(const json_t *config, const fixture *f)
