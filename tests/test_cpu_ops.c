@@ -35,7 +35,7 @@ static void expect_close(const fixture *f, const char *what, const float *x, con
 
 static void for_each_isa(check_fn *check)
 {
-    static const char *const names[] = { "avx2", "avx512", "neon", NULL };
+    static const char *const names[] = { "avx2", "avx512", "amx", "neon", NULL };
     for (int i = 0; names[i]; i++) {
         fixture f = { .isa = names[i], .random = 7 };
         mn_cpu cpu;
@@ -69,6 +69,9 @@ static void check_norms(fixture *f)
         f->ref.add_scaled(x, b, 0.7f, n);
         f->ops.add_scaled(y, b, 0.7f, n);
         expect_close(f, "add_scaled", y, x, n + 1);
+        f->ref.scaled(x, b, 0.7f, n);
+        f->ops.scaled(y, b, 0.7f, n);
+        expect_close(f, "scaled", y, x, n + 1);
     }
 }
 

@@ -233,7 +233,8 @@ static void check_fast(void *ctx, golden_engine *g, golden_data *data, const cha
     qsort(each, (size_t)n, sizeof *each, by_value);
     if (experts && !(each[n / 2] <= r->limit))
         wrong(r, name, "NMSE of the median position %.2e", each[n / 2]);
-    if (same < 0.9 * n) wrong(r, name, "%d of %d best tokens differ", n - same, n);
+    if (verbose()) printf("    %-48s median %.2e, %d of %d best tokens\n", name, each[n / 2], same, n);
+    if (same < (experts ? 0.85 : 0.9) * n) wrong(r, name, "%d of %d best tokens differ", n - same, n);
 }
 
 static void fast_path_is_as_close_as_llama_cpp(void **state)

@@ -18,7 +18,11 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROWS = 48, MIN_PAGES = 4 };      /* of a part */
+enum {
+    ROWS = 48,
+    MIN_PAGES = 4,              /* of a part */
+    MIN_BF16_ROWS = 8           /* making pairs must pay */
+};
 
 typedef struct {
     float *q, *acc;             /* [ROWS][k_dim], [ROWS][v_dim] */
@@ -86,9 +90,10 @@ static int32_t find_tile(const attention *at, int64_t index, place *p)
     int32_t heads = at->layer->n_heads;
     for (; index >= (int64_t)tiles_of(at, span) * heads; span++)
         index -= (int64_t)tiles_of(at, span) * heads;
-    /* Late tiles first: they see most and take longest. */
-    int32_t n = tiles_of(at, span), tile_row = n - 1 - (int32_t)(index / heads);
-    *p = (place){ span, (int32_t)(index % heads), tile_row * ROWS };
+    /* Head by head, so that its keys stay in the cache; late tiles, which see most and take
+     * longest, first. */
+    int32_t n = tiles_of(at, span), tile_row = n - 1 - (int32_t)(index % n);
+    *p = (place){ span, (int32_t)(index / n), tile_row * ROWS };
     int32_t rows = span->n * at->per_head - p->row0;
     return rows < ROWS ? rows : ROWS;
 }
@@ -115,19 +120,20 @@ static void start(const attention *at, const place *p, bool sinks, tile *t)
 {
     const mn_attend *a = at->a;
     int32_t length = p->span->seq->length + p->span->n, kd = at->layer->k_dim;
-    int32_t width = at->bf16 ? 2 * n_pairs(kd) : kd;
+    bool bf16 = at->bf16 && t->n_rows >= MIN_BF16_ROWS;
+    int32_t width = bf16 ? 2 * n_pairs(kd) : kd;
     for (int32_t i = 0; i < t->n_rows; i++) {
         int32_t token, head;
         row_of(at, p, i, &token, &head);
         const float *q = a->q + token * a->q_stride + head * a->q_head_stride;
         float *to = t->q + (int64_t)i * width;
         to[width - 1] = 0;
-        for (int32_t d = 0; d < kd; d++) to[d] = q[d] * a->scale;
+        at->r->e->ops.scaled(to, q, a->scale, kd);
         see(a, at->r->e->pos[token], length, &t->first[i], &t->last[i]);
         t->top[i] = sinks ? a->sinks[head] : -INFINITY;
         t->sum[i] = sinks ? 1.0f : 0.0f;
     }
-    if (at->bf16) at->r->e->ops.to_bf16((uint16_t *)t->q_pairs, t->q, (int64_t)t->n_rows * width);
+    if (bf16) at->r->e->ops.to_bf16((uint16_t *)t->q_pairs, t->q, (int64_t)t->n_rows * width);
     memset(t->acc, 0, (size_t)t->n_rows * (size_t)at->layer->v_dim * sizeof *t->acc);
 }
 
@@ -200,10 +206,11 @@ static void run_pages(const attention *at, const place *p, int32_t part, tile *t
     int32_t begin = first / MN_KV_PAGE, all = last / MN_KV_PAGE + 1 - begin;
     int32_t page = begin + (int32_t)((int64_t)all * part / at->n_parts);
     int32_t end = begin + (int32_t)((int64_t)all * (part + 1) / at->n_parts);
+    bool bf16 = at->bf16 && t->n_rows >= MIN_BF16_ROWS;
     for (; page < end; page++) {
         int32_t base = page * MN_KV_PAGE;
         int32_t n = last + 1 - base < MN_KV_PAGE ? last + 1 - base : MN_KV_PAGE;
-        if (at->bf16) page_bf16(at, p, pages[page], base, n, t);
+        if (bf16) page_bf16(at, p, pages[page], base, n, t);
         else page_f32(at, p, pages[page], base, n, t);
     }
 }
@@ -214,8 +221,7 @@ static void write_row(const attention *at, const place *p, int32_t row, const fl
     int32_t token, head, vd = at->layer->v_dim;
     row_of(at, p, row, &token, &head);
     float *out = at->a->out + ((int64_t)token * at->a->n_heads + head) * vd;
-    float scale = 1.0f / sum;
-    for (int32_t d = 0; d < vd; d++) out[d] = acc[d] * scale;
+    at->r->e->ops.scaled(out, acc, 1.0f / sum, vd);
 }
 
 /* ---- parts ---------------------------------------------------------------------------- */

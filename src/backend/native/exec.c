@@ -80,8 +80,7 @@ static void embed_token(const mn_run *r, int32_t t, float *x)
     } else {
         float scale = mn_or_one(p->embed_scale);
         mn_weight_decode(&p->embed, 0, batch->tokens[t], 0, p->hidden, x);
-        if (scale != 1.0f)
-            for (int32_t i = 0; i < p->hidden; i++) x[i] *= scale;
+        if (scale != 1.0f) r->e->ops.scaled(x, x, scale, p->hidden);
     }
 }
 
@@ -145,7 +144,7 @@ static void run_mixer(mn_run *r, const mn_mixer *m, int which, const float *h, f
     int64_t first = (int64_t)t * hidden, last = (int64_t)end * hidden;
     if (in_scale != 1.0f) {
         float *scaled = mn_scratch_floats(&r->scratch, r->n_tokens, hidden);
-        for (int64_t i = first; i < last; i++) scaled[i] = h[i] * in_scale;
+        r->e->ops.scaled(scaled + first, h + first, in_scale, last - first);
         h = scaled;
     }
     switch (m->kind) {
@@ -156,8 +155,7 @@ static void run_mixer(mn_run *r, const mn_mixer *m, int which, const float *h, f
     case MN_MIXER_SHORT_CONV: mn_short_conv_forward(r, &m->u.conv, state, h, out); break;
     case MN_MIXER_NONE: break;
     }
-    if (out_scale != 1.0f)
-        for (int64_t i = first; i < last; i++) out[i] *= out_scale;
+    if (out_scale != 1.0f) r->e->ops.scaled(out + first, out + first, out_scale, last - first);
     r->scratch.used = mark;
 }
 
@@ -247,7 +245,8 @@ static void run_layer(mn_run *r, const mn_layer *layer, const buffers *b)
     float scale = mn_or_one(layer->layer_scale);
     if (scale == 1.0f) return;
     mn_run_rows(r, r->n_tokens, &t, &end);
-    for (int64_t i = (int64_t)t * hidden; i < (int64_t)end * hidden; i++) b->x[i] *= scale;
+    float *x = b->x + (int64_t)t * hidden;
+    r->e->ops.scaled(x, x, scale, (int64_t)(end - t) * hidden);
 }
 
 /* ---- the head ----------------------------------------------------------------------- */
@@ -266,7 +265,7 @@ static void cap_logits(mn_run *r)
         if (cap != 0.0f)
             r->e->ops.softcap(y + i, n, scale, cap);
         else
-            r->e->ops.add_scaled(y + i, y + i, scale - 1.0f, n);
+            r->e->ops.scaled(y + i, y + i, scale, n);
     }
 }
 

@@ -48,6 +48,8 @@ typedef struct {
                        int32_t n, float eps);
     /* y += scale * x */
     void (*add_scaled)(float *y, const float *x, float scale, int32_t n);
+    /* y = scale * x; y may be x */
+    void (*scaled)(float *y, const float *x, float scale, int64_t n);
     /* y = act(gate) * up; y may be either */
     void (*gated_act)(float *y, const float *gate, const float *up, int32_t n, mn_act act);
     /* y = act(x); y may be x */
@@ -97,6 +99,11 @@ void mn_cpu_ops_init(mn_cpu_ops *out, const mn_cpu *cpu);
 void mn_cpu_ops_init_avx2(mn_cpu_ops *out);
 void mn_cpu_ops_init_avx512(mn_cpu_ops *out);
 void mn_cpu_ops_init_bf16_avx512(mn_cpu_ops *out);
+void mn_cpu_ops_init_amx(mn_cpu_ops *out);
+/* What AMX leaves over. */
+void mn_product_bf16_avx512(float *c, int32_t ldc, const float *keep, const uint32_t *a,
+                            int32_t lda, const uint32_t *b, int32_t ldb, int32_t n_rows,
+                            int32_t n_pairs, int32_t n_cols);
 
 /* Scalar functions that the table's reference and small loops share. */
 float mn_sigmoid(float x);

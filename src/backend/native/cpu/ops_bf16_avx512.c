@@ -80,9 +80,9 @@ ALWAYS_INLINE void strip(const int32_t cols, float *c, int32_t ldc, const float 
     }
 }
 
-static void product_bf16(float *c, int32_t ldc, const float *keep, const uint32_t *a, int32_t lda,
-                         const uint32_t *b, int32_t ldb, int32_t n_rows, int32_t n_pairs,
-                         int32_t n_cols)
+void mn_product_bf16_avx512(float *c, int32_t ldc, const float *keep, const uint32_t *a,
+                            int32_t lda, const uint32_t *b, int32_t ldb, int32_t n_rows,
+                            int32_t n_pairs, int32_t n_cols)
 {
     int32_t j = 0;
     for (; j + 2 * LANES <= n_cols; j += 2 * LANES)
@@ -136,7 +136,7 @@ static void to_bf16(uint16_t *out, const float *in, int64_t n)
 
 void mn_cpu_ops_init_bf16_avx512(mn_cpu_ops *out)
 {
-    out->product_bf16 = product_bf16;
+    out->product_bf16 = mn_product_bf16_avx512;
     out->pair_rows = pair_rows;
     out->pair_rows_f16 = pair_rows_f16;
     out->to_bf16 = to_bf16;

@@ -63,6 +63,11 @@ static void add_scaled(float *y, const float *x, float scale, int32_t n)
     for (int32_t i = 0; i < n; i++) y[i] += scale * x[i];
 }
 
+static void scaled(float *y, const float *x, float scale, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = scale * x[i];
+}
+
 static void gated_act(float *y, const float *gate, const float *up, int32_t n, mn_act act)
 {
     if (act == MN_ACT_SWIGLU_OAI) {
@@ -202,6 +207,7 @@ void mn_cpu_ops_init(mn_cpu_ops *out, const mn_cpu *cpu)
 {
     *out = (mn_cpu_ops){
         .rms_norm = rms_norm, .layer_norm = layer_norm, .add_scaled = add_scaled,
+        .scaled = scaled,
         .gated_act = gated_act, .act = act_only, .softcap = softcap, .gate = gate,
         .rotate = rotate, .product = product, .soften = soften, .from_f16 = from_f16,
         .to_f16 = to_f16, .from_q8_columns = from_q8_columns, .from_q8_row = from_q8_row,
@@ -210,8 +216,7 @@ void mn_cpu_ops_init(mn_cpu_ops *out, const mn_cpu *cpu)
 #if defined(__x86_64__)
     if (mn_cpu_uses(cpu, MN_ISA_AVX2)) mn_cpu_ops_init_avx2(out);
     if (mn_cpu_uses(cpu, MN_ISA_AVX512)) mn_cpu_ops_init_avx512(out);
-    /* Processors with AMX run vdpbf16ps at half the rate of two fmas. */
-    if (cpu->bf16 && !cpu->precise && !mn_cpu_uses(cpu, MN_ISA_AMX))
-        mn_cpu_ops_init_bf16_avx512(out);
+    if (cpu->bf16 && !cpu->precise) mn_cpu_ops_init_bf16_avx512(out);
+    if (mn_cpu_uses(cpu, MN_ISA_AMX) && !cpu->precise) mn_cpu_ops_init_amx(out);
 #endif
 }

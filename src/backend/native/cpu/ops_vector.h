@@ -141,6 +141,14 @@ static void add_scaled(float *y, const float *x, float scale, int32_t n)
     for (; i < n; i++) y[i] += scale * x[i];
 }
 
+static void scaled(float *y, const float *x, float scale, int64_t n)
+{
+    vf s = v_set(scale);
+    int64_t i = 0;
+    for (; i + VW <= n; i += VW) v_store(y + i, v_mul(v_load(x + i), s));
+    for (; i < n; i++) y[i] = scale * x[i];
+}
+
 ALWAYS_INLINE void gated_as(float *y, const float *g, const float *up, int32_t n, mn_act act)
 {
     vf one = v_set(1), low = v_set(-7), high = v_set(7);
@@ -469,6 +477,7 @@ ALWAYS_INLINE void fill_ops(mn_cpu_ops *out)
 {
     *out = (mn_cpu_ops){
         .rms_norm = rms_norm, .layer_norm = layer_norm, .add_scaled = add_scaled,
+        .scaled = scaled,
         .gated_act = gated_act, .act = act_only, .softcap = softcap, .gate = gate,
         .rotate = rotate, .product = product, .soften = soften, .from_f16 = from_f16,
         .to_f16 = to_f16, .from_q8_columns = from_q8_columns, .from_q8_row = from_q8_row,
