@@ -252,12 +252,7 @@ MN_INLINE void run(int kind, const mn_pack *pack, const mn_job *job, int64_t row
 /* ---- the table ---------------------------------------------------------------------- */
 
 /* F16 is not here: three bits of its mantissa would be lost in bf16. */
-#define KINDS(X) \
-    X(MN_Q4_0) X(MN_Q4_1) X(MN_Q5_0) X(MN_Q5_1) X(MN_Q8_0) X(MN_Q2_K) X(MN_Q3_K) X(MN_Q4_K) \
-    X(MN_Q5_K) X(MN_Q6_K) X(MN_IQ4_NL) X(MN_IQ4_XS) X(MN_MXFP4) X(MN_MLX_MXFP4) \
-    X(MN_MLX_NVFP4) X(MN_KIND_AFFINE2) X(MN_KIND_AFFINE3) X(MN_KIND_AFFINE4) \
-    X(MN_KIND_AFFINE5) X(MN_KIND_AFFINE6) X(MN_KIND_AFFINE8) \
-    X(MN_BF16) X(MN_F8_E4M3) X(MN_MLX_MXFP8)
+#define KINDS(X) MN_INT8_KINDS(X) X(MN_BF16) X(MN_F8_E4M3) X(MN_MLX_MXFP8)
 
 #define DEFINE(kind) \
     static void many_##kind(const mn_pack *pack, const mn_job *job, int64_t row, int n_rows, \

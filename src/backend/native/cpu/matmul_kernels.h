@@ -8,6 +8,9 @@
 
 /* Each overwrites the entries that it does better. */
 void mn_matmul_init_ref(mn_matmul_table *t);
+void mn_matmul_init_float_avx2(mn_matmul_table *t);
+void mn_matmul_init_avx2(mn_matmul_table *t);
+void mn_matmul_init_avxvnni(mn_matmul_table *t);
 void mn_matmul_init_float_avx512(mn_matmul_table *t);
 void mn_matmul_init_avx512(mn_matmul_table *t);
 void mn_matmul_init_amx(mn_matmul_table *t);

@@ -246,12 +246,6 @@ MN_INLINE void run(int kind, int n, const mn_pack *pack, const mn_job *job, int3
 
 /* ---- the table ---------------------------------------------------------------------- */
 
-#define KINDS(X) \
-    X(MN_Q4_0) X(MN_Q4_1) X(MN_Q5_0) X(MN_Q5_1) X(MN_Q8_0) X(MN_Q2_K) X(MN_Q3_K) X(MN_Q4_K) \
-    X(MN_Q5_K) X(MN_Q6_K) X(MN_IQ4_NL) X(MN_IQ4_XS) X(MN_MXFP4) X(MN_MLX_MXFP4) \
-    X(MN_MLX_NVFP4) X(MN_KIND_AFFINE2) X(MN_KIND_AFFINE3) X(MN_KIND_AFFINE4) \
-    X(MN_KIND_AFFINE5) X(MN_KIND_AFFINE6) X(MN_KIND_AFFINE8)
-
 #define DEFINE(kind) \
     static void one_##kind(const mn_pack *pack, const mn_job *job, int64_t row, int n_rows, \
                            void *scratch) \
@@ -264,7 +258,7 @@ MN_INLINE void run(int kind, int n, const mn_pack *pack, const mn_job *job, int3
         if (n - t == 2) run(kind, 2, pack, job, t, row, n_rows, scratch); \
         else if (n - t == 1) one_##kind(pack, job, row, n_rows, scratch); \
     }
-KINDS(DEFINE)
+MN_INT8_KINDS(DEFINE)
 
 #define ENTER(kind) \
     t->one[kind] = (mn_kernel){ one_##kind, MN_FORM_INT8, PIECE_ROWS }; \
@@ -273,5 +267,5 @@ KINDS(DEFINE)
 void mn_matmul_init_avx512(mn_matmul_table *t)
 {
     t->make_int8 = make_int8;
-    KINDS(ENTER)
+    MN_INT8_KINDS(ENTER)
 }

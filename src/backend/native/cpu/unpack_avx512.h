@@ -7,79 +7,12 @@
  *
  *     w[c] = s[c / group] * (code[c] - zero) + m[c / group]       code 0..255
  *
- * with group 32 (or 16, mn_group()).  `kind` is a constant wherever these are called, so
- * every switch below vanishes.  Layouts: tensor/quant.h, tensor/weight.h.
+ * with group 32 (or 16, mn_group()).  Layouts: tensor/quant.h, tensor/weight.h.
  */
 #ifndef MN_BACKEND_NATIVE_CPU_UNPACK_AVX512_H
 #define MN_BACKEND_NATIVE_CPU_UNPACK_AVX512_H
 
-#include "backend/native/cpu/matmul_kernels.h"
-#include "tensor/iq_grids.h"
-#include "tensor/quant.h"
-
-#include <immintrin.h>
-#include <math.h>
-
-#define MN_INLINE static inline __attribute__((always_inline))
-
-enum { MN_STEP = 256, MN_STEP_BYTES_MAX = 272 };
-
-/* Bytes of codes (and of what lies between them) per 256 columns. */
-MN_INLINE int mn_step_bytes(int kind)
-{
-    switch (kind) {
-    case MN_Q4_0: case MN_IQ4_NL: return 8 * 18;
-    case MN_Q4_1: return 8 * 20;
-    case MN_Q5_0: return 8 * 22;
-    case MN_Q5_1: return 8 * 24;
-    case MN_Q8_0: return 8 * 34;
-    case MN_Q2_K: return 84;
-    case MN_Q3_K: return 110;
-    case MN_Q4_K: return 144;
-    case MN_Q5_K: return 176;
-    case MN_Q6_K: return 210;
-    case MN_IQ4_XS: return 136;
-    case MN_MXFP4: return 8 * 17;
-    case MN_MLX_MXFP4: case MN_MLX_NVFP4: case MN_KIND_AFFINE4: return 128;
-    case MN_KIND_AFFINE2: return 64;
-    case MN_KIND_AFFINE3: return 96;
-    case MN_KIND_AFFINE5: return 160;
-    case MN_KIND_AFFINE6: return 192;
-    case MN_KIND_AFFINE8: return 256;
-    default: __builtin_unreachable();
-    }
-}
-
-/* The code that stands for 0. */
-MN_INLINE int mn_zero(int kind)
-{
-    switch (kind) {
-    case MN_Q4_0: return 8;
-    case MN_Q5_0: return 16;
-    case MN_Q3_K: return 4;
-    case MN_Q6_K: return 32;
-    case MN_Q8_0: case MN_IQ4_NL: case MN_IQ4_XS: return 128;
-    case MN_MXFP4: case MN_MLX_MXFP4: case MN_MLX_NVFP4: return 12;
-    default: return 0;
-    }
-}
-
-/* Columns per scale (scale planes are spread to this). */
-MN_INLINE int mn_group(int kind)
-{
-    switch (kind) {
-    case MN_Q2_K: case MN_Q3_K: case MN_Q6_K: case MN_MLX_NVFP4: return 16;
-    default: return 32;
-    }
-}
-
-MN_INLINE bool mn_has_min(int kind)
-{
-    switch (kind) {
-    case MN_Q4_1: case MN_Q5_1: case MN_Q2_K: case MN_Q4_K: case MN_Q5_K: return true;
-    default: return kind >= MN_KIND_AFFINE2;
-    }
-}
+#include "backend/native/cpu/matmul_kinds.h"
 
 /* ---- codes -------------------------------------------------------------------------- */
 
@@ -104,18 +37,6 @@ MN_INLINE __m512i mn_nibbles_32(const uint8_t *p)
 MN_INLINE __m512i mn_lookup(__m128i table, __m512i nibbles)
 {
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), nibbles);
-}
-
-MN_INLINE __m128i mn_iq4_table(void)
-{
-    __m128i levels = _mm_loadu_si128((const __m128i *)mn_iq4_levels);
-    return _mm_xor_si128(levels, _mm_set1_epi8((char)0x80));
-}
-
-/* E2M1 magnitudes doubled, plus 12. */
-MN_INLINE __m128i mn_e2m1_table(void)
-{
-    return _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0);
 }
 
 /* 64 codes of `bits` bits from a stream (LSB first), 8 * bits bytes. */
@@ -226,72 +147,20 @@ MN_INLINE __m512i mn_codes(int kind, const uint8_t *p, int i)
 
 /* ---- scales ------------------------------------------------------------------------- */
 
-MN_INLINE float mn_half(const void *p)
-{
-    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(mn_load_u16(p))));
-}
-
-/* Eight halves, `stride` bytes apart. */
-MN_INLINE __m256 mn_halves(const uint8_t *p, int stride)
-{
-    __m128i h = _mm_cvtsi32_si128(mn_load_u16(p));
-    h = _mm_insert_epi16(h, mn_load_u16(p + stride), 1);
-    h = _mm_insert_epi16(h, mn_load_u16(p + 2 * stride), 2);
-    h = _mm_insert_epi16(h, mn_load_u16(p + 3 * stride), 3);
-    h = _mm_insert_epi16(h, mn_load_u16(p + 4 * stride), 4);
-    h = _mm_insert_epi16(h, mn_load_u16(p + 5 * stride), 5);
-    h = _mm_insert_epi16(h, mn_load_u16(p + 6 * stride), 6);
-    h = _mm_insert_epi16(h, mn_load_u16(p + 7 * stride), 7);
-    return _mm256_cvtph_ps(h);
-}
-
 /* Scales and minima of one step: 8 values (groups of 32) or 16, the rest is undefined. */
 typedef struct { __m512 s, m; } mn_scales;
 
 MN_INLINE __m512 mn_8(__m256 v) { return _mm512_castps256_ps512(v); }
 
-MN_INLINE mn_scales mn_scales_k4(const uint8_t *p)
+MN_INLINE __m512 mn_small_ints(uint64_t bytes, float d)
 {
-    uint32_t a = mn_load_u32(p + 4), b = mn_load_u32(p + 8), c = mn_load_u32(p + 12);
-    uint64_t sc = (a & 0x3f3f3f3f) |
-                  (uint64_t)((c & 0x0f0f0f0f) | (a >> 2 & 0x30303030)) << 32;
-    uint64_t mn = (b & 0x3f3f3f3f) |
-                  (uint64_t)((c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030)) << 32;
-    __m256 d = _mm256_set1_ps(mn_half(p)), dmin = _mm256_set1_ps(-mn_half(p + 2));
-    __m256i s8 = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)sc));
-    __m256i m8 = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)mn));
-    return (mn_scales){ mn_8(_mm256_mul_ps(_mm256_cvtepi32_ps(s8), d)),
-                        mn_8(_mm256_mul_ps(_mm256_cvtepi32_ps(m8), dmin)) };
+    __m256i v = _mm256_cvtepi8_epi32(_mm_cvtsi64_si128((long long)bytes));
+    return mn_8(_mm256_mul_ps(_mm256_cvtepi32_ps(v), _mm256_set1_ps(d)));
 }
 
 MN_INLINE __m512 mn_scaled_bytes(__m128i bytes, float d)
 {
     return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)), _mm512_set1_ps(d));
-}
-
-MN_INLINE __m128i mn_scale_bytes_q3_k(const uint8_t *p)
-{
-    __m128i low = _mm_loadl_epi64((const __m128i *)p);
-    low = _mm_unpacklo_epi64(low, _mm_srli_epi16(low, 4));
-    __m128i high = _mm_srlv_epi32(_mm_set1_epi32((int)mn_load_u32(p + 8)),
-                                  _mm_setr_epi32(0, 2, 4, 6));
-    high = _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi8(3)), 4);
-    low = _mm_or_si128(_mm_and_si128(low, _mm_set1_epi8(15)), high);
-    return _mm_sub_epi8(low, _mm_set1_epi8(32));
-}
-
-/* Half of 2^(e - 127): the codes of E2M1 are doubled. */
-MN_INLINE float mn_half_e8m0(uint8_t e)
-{
-    union { uint32_t u; float f; } v = { (uint32_t)e << 23 };
-    return e == 255 ? NAN : v.f * 0.5f;
-}
-
-/* By way of a half, whose small numbers cost nothing: 2^-8 of the value. */
-MN_INLINE float mn_half_e4m3(uint8_t b)
-{
-    uint16_t h = (uint16_t)((b & 0x80) << 8 | (b & 0x7f) << 7);
-    return mn_half(&h) * 128.0f;
 }
 
 /* Of one step of a block format.  m is 0 where there are no minima. */
@@ -318,39 +187,28 @@ MN_INLINE mn_scales mn_step_scales(int kind, const uint8_t *p)
         break;
     }
     case MN_Q3_K: r.s = mn_scaled_bytes(mn_scale_bytes_q3_k(p + 96), mn_half(p + 108)); break;
-    case MN_Q4_K: case MN_Q5_K: return mn_scales_k4(p);
+    case MN_Q4_K: case MN_Q5_K: {
+        mn_k4_bytes b = mn_k4_scale_bytes(p + 4);
+        r.s = mn_small_ints(b.scales, mn_half(p));
+        r.m = mn_small_ints(b.mins, -mn_half(p + 2));
+        break;
+    }
     case MN_Q6_K:
         r.s = mn_scaled_bytes(_mm_loadu_si128((const __m128i *)(p + 192)), mn_half(p + 208));
         break;
-    case MN_IQ4_XS: {
-        uint32_t low = mn_load_u32(p + 4), high = mn_load_u16(p + 2);
-        __m256i l = _mm256_srlv_epi32(_mm256_set1_epi32((int)low),
-                                      _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
-        __m256i h = _mm256_srlv_epi32(_mm256_set1_epi32((int)high),
-                                      _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14));
-        l = _mm256_and_si256(l, _mm256_set1_epi32(15));
-        h = _mm256_slli_epi32(_mm256_and_si256(h, _mm256_set1_epi32(3)), 4);
-        l = _mm256_sub_epi32(_mm256_or_si256(l, h), _mm256_set1_epi32(32));
-        r.s = mn_8(_mm256_mul_ps(_mm256_cvtepi32_ps(l), _mm256_set1_ps(mn_half(p))));
+    case MN_IQ4_XS: r.s = mn_small_ints(mn_iq4_xs_scale_bytes(p), mn_half(p)); break;
+    case MN_MXFP4:
+        r.s = mn_8(_mm256_setr_ps(
+            mn_half_e8m0(p[0]), mn_half_e8m0(p[17]), mn_half_e8m0(p[34]), mn_half_e8m0(p[51]),
+            mn_half_e8m0(p[68]), mn_half_e8m0(p[85]), mn_half_e8m0(p[102]),
+            mn_half_e8m0(p[119])));
         break;
-    }
-    case MN_MXFP4: {
-        float s[8];
-        for (int b = 0; b < 8; b++) s[b] = mn_half_e8m0(p[17 * b]);
-        r.s = mn_8(_mm256_loadu_ps(s));
-        break;
-    }
     default: __builtin_unreachable();
     }
     return r;
 }
 
 /* ---- scale planes (the MLX formats) ------------------------------------------------- */
-
-MN_INLINE bool mn_has_planes(int kind)
-{
-    return kind >= MN_KIND_AFFINE2 || kind == MN_MLX_MXFP4 || kind == MN_MLX_NVFP4;
-}
 
 MN_INLINE __m512 mn_plane_16(const uint8_t *plane, int type, int64_t at, int64_t n)
 {

@@ -1,0 +1,311 @@
+/* One token or a few with 256-bit vectors: the body of matmul_rows_avx2.c and
+ * matmul_rows_avxvnni.c, which differ in how 32 bytes are multiplied:
+ *
+ *   MN_USE_VNNI 1   vpdpbusd: unsigned codes times signed activations, exact
+ *   MN_USE_VNNI 0   vpmaddubsw, whose 16-bit sums of two hold for codes below 128; formats
+ *                   with codes of 8 bits give it magnitudes, and the activations their sign
+ *
+ * The scheme is that of matmul_rows_avx512.c with two differences that 16 registers ask for:
+ * rows take turns with their accumulators in memory, and zero points are minima (m - zero *
+ * s, times the sum of a group's activations).
+ *
+ * Max error: as matmul_rows_avx512.c.
+ */
+#include "backend/native/cpu/unpack_avx2.h"
+
+enum { PIECE_ROWS = 32, MAX_TOKENS = 4, PREFETCH_BYTES = 768 };
+
+/* ---- activations -------------------------------------------------------------------- */
+
+MN_INLINE float horizontal_max(__m256 v)
+{
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+
+MN_INLINE float horizontal_sum(__m256 v)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
+MN_INLINE int horizontal_sum_int(__m256i v)
+{
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+}
+
+static void quantise_32(const float *x, int8_t *q, float *scale, float *sum16)
+{
+    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+    __m256 v[4], max = _mm256_setzero_ps();
+    for (int i = 0; i < 4; i++) {
+        v[i] = _mm256_loadu_ps(x + 8 * i);
+        max = _mm256_max_ps(max, _mm256_and_ps(v[i], magnitude));
+    }
+    float most = horizontal_max(max), step = most / 127.0f;
+    __m256 inverse = _mm256_set1_ps(most > 0 ? 127.0f / most : 0);
+    __m256i i32[4];
+    for (int i = 0; i < 4; i++) i32[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], inverse));
+    __m256i a = _mm256_packs_epi32(i32[0], i32[1]), b = _mm256_packs_epi32(i32[2], i32[3]);
+    __m256i bytes = _mm256_packs_epi16(a, b);
+    bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    _mm256_storeu_si256((__m256i *)q, bytes);
+    *scale = step;
+    sum16[0] = step * (float)horizontal_sum_int(_mm256_add_epi32(i32[0], i32[1]));
+    sum16[1] = step * (float)horizontal_sum_int(_mm256_add_epi32(i32[2], i32[3]));
+}
+
+static void make_int8(const mn_pack *pack, int32_t first, int32_t n)
+{
+    mn_pack_int8 form = mn_pack_int8_of(pack);
+    for (int32_t t = first; t < first + n; t++) {
+        const float *x = pack->x + t * pack->stride;
+        int8_t *q = form.q + t * form.padded;
+        float *scale = form.scale + t * form.n_groups, *sum = form.sum + t * form.n_groups;
+        float *sum16 = form.sum16 + t * 2 * form.n_groups;
+        for (int64_t g = 0; g < form.n_groups; g++) {
+            int64_t c = g * 32, left = pack->cols - c;
+            float part[32] = { 0 };
+            if (left > 0 && left < 32) memcpy(part, x + c, (size_t)left * sizeof *x);
+            quantise_32(left < 32 ? part : x + c, q + c, scale + g, sum16 + 2 * g);
+            sum[g] = sum16[2 * g] + sum16[2 * g + 1];
+        }
+    }
+}
+
+/* ---- one pass: four rows, up to four tokens ------------------------------------------- */
+
+MN_INLINE void prefetch(const uint8_t *p, int64_t bytes)
+{
+    for (int64_t at = 0; at < bytes; at += 64)
+        _mm_prefetch((const char *)p + PREFETCH_BYTES + at, _MM_HINT_T0);
+}
+
+typedef struct {
+    const uint8_t *p;                   /* a row's codes, */
+    const float *s, *m;                 /* and scale planes, at the current step */
+} stream;
+
+typedef struct {                        /* a token's activations at the current step */
+    const int8_t *q;
+    const float *scale, *sum;           /* sum: per group of the weight */
+} operand;
+
+/* Codes that are given to the multiplication as signed numbers, less 128. */
+MN_INLINE bool is_signed(int kind)
+{
+    return !MN_USE_VNNI && (mn_zero(kind) == 128 || kind == MN_KIND_AFFINE8);
+}
+
+MN_INLINE int zero_of(int kind) { return mn_zero(kind) - (is_signed(kind) ? 128 : 0); }
+MN_INLINE bool has_min(int kind) { return mn_has_min(kind) || zero_of(kind) != 0; }
+
+/* Sums of 4 neighbouring products. */
+MN_INLINE __m256i dot_32(int kind, __m256i codes, __m256i x)
+{
+#if MN_USE_VNNI
+    return _mm256_dpbusd_avx_epi32(_mm256_setzero_si256(), codes, x);
+#else
+    if (is_signed(kind)) {
+        __m256i v = _mm256_xor_si256(codes, _mm256_set1_epi8((char)0x80));
+        codes = _mm256_abs_epi8(v);
+        x = _mm256_sign_epi8(x, v);
+    }
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(codes, x), _mm256_set1_epi16(1));
+#endif
+}
+
+MN_INLINE mn_scales stream_scales(int kind, const stream *t)
+{
+    mn_scales w = { .m = { _mm256_setzero_ps(), _mm256_setzero_ps() } };
+    if (!mn_has_planes(kind)) {
+        w = mn_step_scales(kind, t->p);
+    } else {
+        w.s[0] = _mm256_loadu_ps(t->s);
+        if (mn_group(kind) == 16) w.s[1] = _mm256_loadu_ps(t->s + 8);
+        if (mn_has_min(kind)) w.m[0] = _mm256_loadu_ps(t->m);
+    }
+    if (zero_of(kind)) {
+        const __m256 zero = _mm256_set1_ps((float)zero_of(kind));
+        w.m[0] = _mm256_fnmadd_ps(w.s[0], zero, w.m[0]);
+        if (mn_group(kind) == 16) w.m[1] = _mm256_fnmadd_ps(w.s[1], zero, w.m[1]);
+    }
+    return w;
+}
+
+/* Weight scales times activation scales of one step. */
+MN_INLINE void products(int kind, const mn_scales *w, const float *x_scale, float out[16])
+{
+    __m256 x = _mm256_loadu_ps(x_scale);
+    if (mn_group(kind) == 32) {
+        _mm256_store_ps(out, _mm256_mul_ps(w->s[0], x));
+        return;
+    }
+    __m256 low = _mm256_permutevar8x32_ps(x, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
+    __m256 high = _mm256_permutevar8x32_ps(x, _mm256_setr_epi32(4, 4, 5, 5, 6, 6, 7, 7));
+    _mm256_store_ps(out, _mm256_mul_ps(w->s[0], low));
+    _mm256_store_ps(out + 8, _mm256_mul_ps(w->s[1], high));
+}
+
+/* The scales of part i, over its 8 lanes. */
+MN_INLINE __m256 part_scale(int kind, const float *s, int i)
+{
+    if (mn_group(kind) == 32) return _mm256_broadcast_ss(s + i);
+    return _mm256_set_m128(_mm_broadcast_ss(s + 2 * i + 1), _mm_broadcast_ss(s + 2 * i));
+}
+
+/* One row, one step of 256 columns, n tokens. */
+MN_INLINE void row_step(int kind, int n, const stream *t, const operand *x, __m256 *acc)
+{
+    _Alignas(32) float s[MAX_TOKENS][16];
+    __m256 sum[MAX_TOKENS];
+    mn_scales w = stream_scales(kind, t);
+#pragma GCC unroll 4
+    for (int k = 0; k < n; k++) {
+        products(kind, &w, x[k].scale, s[k]);
+        sum[k] = acc[k];
+        if (has_min(kind)) sum[k] = _mm256_fmadd_ps(w.m[0], _mm256_loadu_ps(x[k].sum), sum[k]);
+        if (has_min(kind) && mn_group(kind) == 16)
+            sum[k] = _mm256_fmadd_ps(w.m[1], _mm256_loadu_ps(x[k].sum + 8), sum[k]);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+        __m256i codes = mn_codes(kind, t->p, i);
+#pragma GCC unroll 4
+        for (int k = 0; k < n; k++) {
+            __m256i q = _mm256_loadu_si256((const __m256i *)(x[k].q + 32 * i));
+            __m256 dot = _mm256_cvtepi32_ps(dot_32(kind, codes, q));
+            sum[k] = _mm256_fmadd_ps(dot, part_scale(kind, s[k], i), sum[k]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int k = 0; k < n; k++) acc[k] = sum[k];
+}
+
+/* y[4][n] = four rows times n tokens. */
+MN_INLINE void pass(int kind, int n, int64_t cols, const stream *rows, const operand *tokens,
+                    float *y)
+{
+    const int bytes = mn_step_bytes(kind), groups = MN_STEP / mn_group(kind);
+    stream t[4] = { rows[0], rows[1], rows[2], rows[3] };
+    operand x[MAX_TOKENS];
+    __m256 acc[4 * MAX_TOKENS];
+    uint8_t last[4][MN_STEP_BYTES_MAX + 8] = { 0 };     /* and what streams read too many */
+    for (int i = 0; i < n; i++) x[i] = tokens[i];
+    for (int i = 0; i < 4 * n; i++) acc[i] = _mm256_setzero_ps();
+    for (int64_t c = 0; c < cols; c += MN_STEP) {
+        bool is_last = cols - c <= MN_STEP;
+        for (int r = 0; r < 4; r++) {
+            if (is_last) {
+                memcpy(last[r], t[r].p, (size_t)((cols - c) * bytes / MN_STEP));
+                t[r].p = last[r];
+            } else {
+                prefetch(t[r].p, bytes);
+            }
+            row_step(kind, n, &t[r], x, acc + r * n);
+            t[r].p += bytes;
+            t[r].s += groups;
+            t[r].m += groups;
+        }
+        for (int i = 0; i < n; i++) {
+            x[i].q += MN_STEP;
+            x[i].scale += MN_STEP / 32;
+            x[i].sum += groups;
+        }
+    }
+    for (int i = 0; i < 4 * n; i++) y[i] = horizontal_sum(acc[i]);
+}
+
+/* ---- a piece of rows ---------------------------------------------------------------- */
+
+/* A plane as f32 per 32 columns. */
+MN_INLINE void spread_plane(const uint8_t *plane, int type, int group, int64_t n, float *out)
+{
+    for (int64_t g = 0; g < n; g++) {
+        float v = type == MN_F32   ? mn_load_f32(plane + 4 * g)
+                  : type == MN_F16 ? mn_half(plane + 2 * g)
+                                   : mn_bf16_to_f32(mn_load_u16(plane + 2 * g));
+        for (int i = 0; i < group / 32; i++) *out++ = v;
+    }
+}
+
+/* A row's planes, one value per mn_group() columns, zeros to the end of the last step. */
+MN_INLINE void row_planes(int kind, const mn_weight *w, int64_t row, float *s, float *m)
+{
+    const uint8_t *scales = w->scales + row * (int64_t)w->scale_row_bytes;
+    int64_t n = w->cols / mn_group(kind), n_all = (w->cols + 255) / 256 * 256 / mn_group(kind);
+    if (kind >= MN_KIND_AFFINE2) {
+        const uint8_t *biases = w->biases + row * (int64_t)w->scale_row_bytes;
+        spread_plane(scales, w->scale_type, w->group, w->cols / w->group, s);
+        spread_plane(biases, w->scale_type, w->group, w->cols / w->group, m);
+    } else {
+        for (int64_t g = 0; g < n; g++)
+            s[g] = kind == MN_MLX_MXFP4 ? mn_half_e8m0(scales[g]) : mn_half_e4m3(scales[g]);
+    }
+    for (int64_t g = n; g < n_all; g++) s[g] = m[g] = 0;
+}
+
+/* n tokens from `first` on.  A piece is read as four streams of neighbouring rows: more
+ * lines are under way at a time than from one. */
+MN_INLINE void run(int kind, int n, const mn_pack *pack, const mn_job *job, int32_t first,
+                   int64_t row, int n_rows, void *scratch)
+{
+    mn_pack_int8 form = mn_pack_int8_of(pack);
+    const mn_weight *w = job->w;
+    int64_t n_planes = form.padded / mn_group(kind);
+    float *planes = scratch;
+    operand x[MAX_TOKENS];
+    int left = job->n_tokens - first, each = (n_rows + 3) / 4;
+    for (int i = 0; i < n; i++) {
+        int64_t token = mn_job_token(job, i < left ? first + i : job->n_tokens - 1);
+        x[i] = (operand){ form.q + token * form.padded, form.scale + token * form.n_groups,
+                          mn_group(kind) == 16 ? form.sum16 + token * 2 * form.n_groups
+                                               : form.sum + token * form.n_groups };
+    }
+    for (int at = 0; at < each; at++) {
+        int64_t rows[4];
+        stream t[4];
+        float y[4 * MAX_TOKENS];
+        for (int r = 0; r < 4; r++) {
+            int i = at + r * each;
+            rows[r] = row + (i < n_rows ? i : n_rows - 1);
+            float *s = planes + 2 * r * n_planes, *m = s + n_planes;
+            if (mn_has_planes(kind)) row_planes(kind, w, rows[r], s, m);
+            t[r] = (stream){ w->data + rows[r] * (int64_t)w->row_bytes, s, m };
+        }
+        pass(kind, n, w->cols, t, x, y);
+        for (int r = 0; r < 4; r++)
+            for (int i = 0; i < n && i < left; i++)
+                job->y[(first + i) * job->y_stride + rows[r]] =
+                    mn_job_finish(job, rows[r], y[r * n + i]);
+    }
+}
+
+/* ---- the table ---------------------------------------------------------------------- */
+
+#define DEFINE(kind) \
+    static void one_##kind(const mn_pack *pack, const mn_job *job, int64_t row, int n_rows, \
+                           void *scratch) \
+    { run(kind, 1, pack, job, job->n_tokens - 1, row, n_rows, scratch); } \
+    static void few_##kind(const mn_pack *pack, const mn_job *job, int64_t row, int n_rows, \
+                           void *scratch) \
+    { \
+        int32_t t = 0, n = job->n_tokens; \
+        for (; n - t > 1; t += 4) run(kind, 4, pack, job, t, row, n_rows, scratch); \
+        if (n - t == 1) one_##kind(pack, job, row, n_rows, scratch); \
+    }
+MN_INT8_KINDS(DEFINE)
+
+#define ENTER(kind) \
+    t->one[kind] = (mn_kernel){ one_##kind, MN_FORM_INT8, PIECE_ROWS }; \
+    t->few[kind] = t->many[kind] = (mn_kernel){ few_##kind, MN_FORM_INT8, PIECE_ROWS };
+
+static void enter_all(mn_matmul_table *t)
+{
+    t->make_int8 = make_int8;
+    MN_INT8_KINDS(ENTER)
+}
