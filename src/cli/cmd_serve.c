@@ -46,10 +46,10 @@ int cli_serve(int argc, char **argv)
     cli_model_options model = { 0 };
     cli_list keys = { 0 }, hosts = { 0 }, origins = { 0 };
     ready_line ready = { 0 };
-    int32_t port = 0;
+    int32_t port = 11434;
     cli_option options[24] = {
         { "--host", NULL, CLI_STRING, &o.host, "ADDR", "address to listen on (127.0.0.1)", 0 },
-        { "--port", "-p", CLI_INT, &port, "N", "port (11434)", 0 },
+        { "--port", "-p", CLI_INT, &port, "N", "port (11434); 0: any free one", 0 },
         { "--key", NULL, CLI_STRINGS, &keys, "[NAME:]KEY", "a key that clients must have; may be "
           "repeated", 0 },
         { "--allow-host", NULL, CLI_STRINGS, &hosts, "NAME", "a further name of this server", 0 },
@@ -77,7 +77,7 @@ int cli_serve(int argc, char **argv)
             return cli_fail_with("%s: no such model", name ? name : "the bundled model");
         models[i] = (mn_server_model){ name_of(paths[i]), paths[i] };
     }
-    o.port = port;
+    o.port = port ? port : -1;
     o.models = models;
     o.n_models = n;
     o.keys = keys.items;

@@ -1,4 +1,5 @@
 /* JSON answers and errors in OpenAI's shape. */
+#include "base/utf8.h"
 #include "server/server.h"
 
 #include <stdarg.h>
@@ -27,10 +28,26 @@ static const char *type_of(int status)
     }
 }
 
+/* Messages quote what clients sent, which may be cut in the middle of a character. */
+static json_t *clean_string(const char *text)
+{
+    mn_buffer b = { 0 };
+    for (size_t left = strlen(text); left;) {
+        uint32_t cp;
+        int n = mn_utf8_decode(text, left, &cp);
+        mn_buffer_append_codepoint(&b, cp);
+        text += n;
+        left -= (size_t)n;
+    }
+    json_t *s = json_stringn(b.data ? b.data : "", b.len);
+    mn_buffer_clear(&b);
+    return s;
+}
+
 json_t *mn_error_object(int status, const char *param, const char *message)
 {
-    return json_pack("{s:{s:s, s:s, s:s?, s:n}}", "error", "message", message, "type",
-                     type_of(status), "param", param, "code");
+    return json_pack("{s:{s:o, s:s, s:s?, s:n}}", "error", "message", clean_string(message),
+                     "type", type_of(status), "param", param, "code");
 }
 
 void mn_answer_error(mn_http_request *r, int status, const char *param, const char *fmt, ...)
@@ -56,6 +73,7 @@ void mn_answer_failure(mn_http_request *r, const char *param, const minerva_erro
     int status = err->code == MINERVA_FULL ? 429
                  : err->code == MINERVA_INVALID || err->code == MINERVA_UNSUPPORTED
                        || err->code == MINERVA_LIMIT ? 400
-                 : err->code == MINERVA_NOT_FOUND ? 404 : 500;
+                 : err->code == MINERVA_NOT_FOUND ? 404
+                 : err->code == MINERVA_CANCELLED ? 503 : 500;
     mn_answer_error(r, status, param, "%s", err->message);
 }

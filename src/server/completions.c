@@ -17,9 +17,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_CHOICES = 16, MAX_STOPS = 16, MAX_TOP = 20 };
+enum { MAX_CHOICES = 16, MAX_STOPS = 16, MAX_TOP = 20, KEEP_ALIVE_S = 15 };
 
-typedef struct job job;
+typedef struct mn_job job;
 
 typedef struct {
     job *job;
@@ -32,7 +32,8 @@ typedef struct {
     bool done;
 } choice;
 
-struct job {
+struct mn_job {
+    job *next, *prev;           /* of the server's */
     mn_server *server;
     mn_loaded_model *model;
     mn_http_request *http;      /* NULL: the client is gone */
@@ -43,6 +44,8 @@ struct job {
     char id[48];
     int64_t created;
     char *prompt_text;          /* for echo */
+    bool cut;                   /* cancelled by the server */
+    double sent_s;              /* when the stream last had something */
 };
 
 /* What the scheduler's thread says. */
@@ -125,14 +128,29 @@ static json_t *frame_of(const job *j, const char *object, json_t *choices)
                      (json_int_t)j->created, "model", j->model->name, "choices", choices);
 }
 
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* A client that does not read is cut off in here; then on_gone() has cleared j->http. */
+static void send_bytes(job *j, const char *data, size_t len)
+{
+    if (!j->http) return;
+    j->sent_s = now_s();
+    mn_http_stream_write(j->http, data, len);
+}
+
 static void send_event(job *j, json_t *value)
 {
     mn_buffer b = { 0 };
     char *text = json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(value);
-    if (text && j->http) {
+    if (text) {
         mn_buffer_append_fmt(&b, "data: %s\n\n", text);
-        mn_http_stream_write(j->http, b.data, b.len);
+        send_bytes(j, b.data, b.len);
     }
     free(text);
     mn_buffer_clear(&b);
@@ -160,6 +178,7 @@ static json_t *token_entry(const job *j, int32_t token, float logprob)
         json_array_append_new(bytes, json_integer((unsigned char)text[i]));
     json_t *name = text ? json_stringn(text, len) : NULL;
     minerva_free(text);
+    if (!(logprob > -9999)) logprob = -9999;    /* JSON has no infinity */
     return json_pack("{s:o, s:f, s:o}", "token", name ? name : json_string(""), "logprob",
                      (double)logprob, "bytes", bytes);
 }
@@ -233,12 +252,36 @@ static void end_stream(job *j)
         json_object_set_new(f, "usage", usage_of(j));
         send_event(j, f);
     }
-    mn_http_stream_write(j->http, "data: [DONE]\n\n", 14);
+    send_bytes(j, "data: [DONE]\n\n", 14);
+    if (!j->http) return;
     mn_http_stream_end(j->http);
     mn_http_request_free(j->http);
 }
 
 /* ---- the life of a job ------------------------------------------------------------- */
+
+static void job_start(job *j)
+{
+    mn_server *s = j->server;
+    j->next = s->jobs;
+    if (s->jobs) s->jobs->prev = j;
+    s->jobs = j;
+    s->n_active++;
+}
+
+static void job_end(job *j)
+{
+    if (j->prev) j->prev->next = j->next;
+    else j->server->jobs = j->next;
+    if (j->next) j->next->prev = j->prev;
+    j->server->n_active--;
+}
+
+static void job_cancel(job *j)
+{
+    for (int i = 0; i < j->n; i++)
+        if (j->choices[i].request) minerva_request_cancel(j->choices[i].request);
+}
 
 static void job_free(job *j)
 {
@@ -275,9 +318,14 @@ static void take_end(choice *c, const event *e)
     c->result = e->result;
     c->err = e->err;
     j->n_done++;
+    if (c->err.code == MINERVA_OK && c->result.finish == MINERVA_FINISH_CANCELLED) {
+        c->err.code = MINERVA_CANCELLED;
+        snprintf(c->err.message, sizeof c->err.message, "%s", j->cut
+                     ? "the server is shutting down" : "the answer was cancelled");
+    }
     if (!j->stream || !j->http) return;
-    if (e->err.code != MINERVA_OK)
-        send_event(j, mn_error_object(500, NULL, e->err.message));
+    if (c->err.code != MINERVA_OK)
+        send_event(j, mn_error_object(500, NULL, c->err.message));
     else
         send_chunk(j, c->index, j->chat ? json_object() : json_string(""),
                    finish_name(e->result.finish), NULL);
@@ -290,18 +338,12 @@ static void on_event(void *arg)
     job *j = c->job;
     if (e->done) take_end(c, e);
     else if (j->http) take_piece(c, e);
-    /* A stream that was cut because its client does not read. */
-    if (j->http && !j->http->conn) {
-        mn_http_request_free(j->http);
-        j->http = NULL;
-        for (int i = 0; i < j->n; i++) minerva_request_cancel(j->choices[i].request);
-    }
     free(e->text);
     free(e);
     if (j->n_done < j->n) return;
     if (j->http && j->stream) end_stream(j);
     else if (j->http) answer_whole(j);
-    j->server->n_active--;
+    job_end(j);
     job_free(j);
 }
 
@@ -309,9 +351,25 @@ static void on_gone(mn_http_request *r)
 {
     job *j = r->user;
     j->http = NULL;
-    for (int i = 0; i < j->n; i++)
-        if (j->choices[i].request) minerva_request_cancel(j->choices[i].request);
+    job_cancel(j);
     mn_http_request_free(r);
+}
+
+void mn_jobs_keep_alive(mn_server *s, double now)
+{
+    for (job *j = s->jobs, *next; j; j = next) {
+        next = j->next;
+        if (j->stream && j->http && now - j->sent_s > KEEP_ALIVE_S)
+            send_bytes(j, ": still here\n\n", 14);
+    }
+}
+
+void mn_jobs_cut(mn_server *s)
+{
+    for (job *j = s->jobs; j; j = j->next) {
+        j->cut = true;
+        job_cancel(j);
+    }
 }
 
 /* ---- parameters -------------------------------------------------------------------- */
@@ -325,7 +383,7 @@ static const char *const known_both[] = {
 };
 static const char *const harmless[] = {
     "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key",
-    "parallel_tool_calls", "best_of", NULL
+    "parallel_tool_calls", NULL
 };
 
 typedef struct {
@@ -528,8 +586,8 @@ static minerva_status submit(job *j, const mn_call *call, settings *s, const int
         minerva_status st = minerva_scheduler_submit(j->model->scheduler, &o, &c->request, err);
         if (st == MINERVA_OK) continue;
         /* Those that were accepted come to their end by themselves. */
-        for (int k = 0; k < i; k++) minerva_request_cancel(j->choices[k].request);
         j->n = i;
+        job_cancel(j);
         return st;
     }
     return MINERVA_OK;
@@ -579,7 +637,7 @@ static void start(mn_call *call, bool chat)
     } else if (j->stream) {
         begin_stream(j);
     }
-    server->n_active++;
+    job_start(j);
     j = NULL;
 drop:
     if (j) job_free(j);

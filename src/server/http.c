@@ -39,6 +39,7 @@ struct mn_http_conn {
     struct event *timer;
     conn_state state;
     bool keep_alive;
+    bool ended;                 /* the client has closed its side */
     bool started;               /* bytes of a head are there: the header deadline runs */
     mn_http_request *request;
     mn_http_framing framing;
@@ -120,14 +121,23 @@ static void conn_free(mn_http_conn *c)
     free(c);
 }
 
-/* Let what is written go out, then close. */
+/* The client has sent its last; ours may still have to go out. */
+static void conn_end_if_flushed(mn_http_conn *c)
+{
+    if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) conn_free(c);
+}
+
+/* Let what is written go out, then close our side and wait a little for the other: closing
+ * with unread bytes of the client's would reset the connection, and the client would lose
+ * the answer that told it why. */
 static void conn_close_after_output(mn_http_conn *c)
 {
     c->state = CLOSING;
-    bufferevent_disable(c->bev, EV_READ);
     evbuffer_drain(bufferevent_get_input(c->bev), SIZE_MAX);
-    if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) conn_free(c);
-    else set_timer(c, CLOSE_LINGER_S);
+    set_timer(c, CLOSE_LINGER_S);
+    if (c->ended) conn_end_if_flushed(c);
+    else if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
+        shutdown(bufferevent_getfd(c->bev), SHUT_WR);
 }
 
 static void report_finished(mn_http *h, const mn_http_request *r)
@@ -434,17 +444,26 @@ static void on_readable(struct bufferevent *bev, void *ctx)
 static void on_written(struct bufferevent *bev, void *ctx)
 {
     mn_http_conn *c = ctx;
-    if (c->state == CLOSING) conn_free(c);
+    if (c->state != CLOSING) return;
+    if (c->ended) conn_free(c);
+    else shutdown(bufferevent_getfd(bev), SHUT_WR);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *ctx)
 {
     mn_http_conn *c = ctx;
-    if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) {
-        if (c->request && (c->state == HANDLE || c->state == ANSWER))
-            report_finished(c->http, c->request);
-        conn_free(c);
-    }
+    if (what & BEV_EVENT_ERROR) c->ended = true;
+    else if (what & BEV_EVENT_EOF && (c->state == READ_HEAD || c->state == CLOSING)) {
+        /* Nothing more will come, but an answer may still be on its way out. */
+        c->ended = true;
+        if (evbuffer_get_length(bufferevent_get_output(bev))) {
+            conn_close_after_output(c);
+            return;
+        }
+    } else if (!(what & BEV_EVENT_EOF)) return;
+    if (c->request && (c->state == HANDLE || c->state == ANSWER))
+        report_finished(c->http, c->request);
+    conn_free(c);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
@@ -685,8 +704,15 @@ void mn_http_stop_accepting(mn_http *h)
     h->listener = NULL;
     for (mn_http_conn *c = h->conns, *next; c; c = next) {
         next = c->next;
-        if (c->state == READ_HEAD && !c->started) conn_free(c);
+        if (c->state == READ_HEAD && !c->started) conn_close_after_output(c);
     }
+}
+
+bool mn_http_is_quiet(const mn_http *h)
+{
+    for (const mn_http_conn *c = h->conns; c; c = c->next)
+        if (c->request || evbuffer_get_length(bufferevent_get_output(c->bev))) return false;
+    return true;
 }
 
 static void break_loop(void *arg) { event_base_loopbreak(((mn_http *)arg)->base); }

@@ -78,6 +78,8 @@ void mn_http_stats_get(const mn_http *h, mn_http_stats *out);
 void mn_http_run(mn_http *h);
 /* No new connections, idle ones are closed, answers in the making go on. */
 void mn_http_stop_accepting(mn_http *h);
+/* No request is being read or answered, and all answers have gone out. */
+bool mn_http_is_quiet(const mn_http *h);
 /* From any thread: mn_http_run() returns. */
 void mn_http_stop(mn_http *h);
 /* From any thread: `fn(arg)` runs on the I/O thread, in order of posting.  false: out of

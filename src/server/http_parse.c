@@ -40,8 +40,8 @@ static int parse_request_line(mn_http_request *r, char *line, bool *http_1_0, co
         return refuse(505, why, "HTTP/1.1 expected");
     if (target[0] != '/') return refuse(400, why, "request target: a path expected");
     for (const char *p = target; *p; p++)
-        if ((unsigned char)*p <= ' ' || *p == 127)
-            return refuse(400, why, "request target: printable characters expected");
+        if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 127)
+            return refuse(400, why, "request target: printable ASCII characters expected");
     char *query = strchr(target, '?');
     if (query) *query++ = 0;
     r->method = line;

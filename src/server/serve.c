@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { DRAIN_S = 30, TICK_MS = 100 };
+enum { DRAIN_S = 30, CUT_S = 2, TICK_MS = 100 };
 
 static double now_s(void)
 {
@@ -137,7 +137,12 @@ static void on_signal(void *arg)
 static void on_tick(void *arg)
 {
     mn_server *s = arg;
-    if (s->draining && (s->n_active == 0 || now_s() > s->drain_until_s)) mn_http_stop(s->http);
+    double now = now_s();
+    mn_jobs_keep_alive(s, now);
+    if (!s->draining) return;
+    if (now > s->drain_until_s) mn_jobs_cut(s);
+    if ((s->n_active == 0 && mn_http_is_quiet(s->http)) || now > s->drain_until_s + CUT_S)
+        mn_http_stop(s->http);
 }
 
 minerva_status mn_serve(const mn_server_options *options, minerva_error *err)
@@ -149,7 +154,7 @@ minerva_status mn_serve(const mn_server_options *options, minerva_error *err)
         return fail(err, MINERVA_INVALID, "host %s: a key expected, since others can reach it "
                     "there (--key)", options->host);
     mn_http_options http = {
-        .host = options->host, .port = options->port ? options->port : 11434,
+        .host = options->host, .port = options->port < 0 ? 0 : options->port ? options->port : 11434,
         .handle = mn_route, .finished = on_finished, .ctx = &s,
     };
     minerva_status st = add_keys(&s, err);

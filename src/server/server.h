@@ -26,7 +26,7 @@ typedef struct {
 
 typedef struct {
     const char *host;           /* NULL: 127.0.0.1 */
-    int port;                   /* 0: 11434 */
+    int port;                   /* 0: 11434; -1: any free one */
     const mn_server_model *models;      /* [n_models]; the first is the default */
     size_t n_models;
     minerva_model_options load;
@@ -62,6 +62,8 @@ typedef struct {
     unsigned char digest[32];   /* SHA-256 of the secret */
 } mn_key;
 
+typedef struct mn_job mn_job;       /* a generation request in the making (completions.c) */
+
 typedef struct mn_server {
     const mn_server_options *o;
     mn_http *http;
@@ -70,7 +72,8 @@ typedef struct mn_server {
     mn_key *keys;
     size_t n_keys;
     bool draining;
-    int64_t n_active;           /* generation requests in the making */
+    mn_job *jobs;               /* doubly linked */
+    int64_t n_active;           /* how many */
     double drain_until_s;
     int64_t n_requests, n_errors;
     double started_s;
@@ -90,6 +93,12 @@ mn_handler mn_api_chat, mn_api_completions, mn_api_models, mn_api_model, mn_api_
 
 /* The http handler: checks, finds the route, calls it. */
 void mn_route(void *ctx, mn_http_request *r);
+
+/* Every tick: streams that were silent for long get a comment, so that nobody in between
+ * takes them for dead. */
+void mn_jobs_keep_alive(mn_server *s, double now_s);
+/* Cancel all; their clients are told that the server is shutting down. */
+void mn_jobs_cut(mn_server *s);
 
 /* Takes `value`. */
 void mn_answer_json(mn_http_request *r, int status, json_t *value);
