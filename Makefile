@@ -116,6 +116,9 @@ $(B)/tests/%: $(B)/tests/%.o $(B)/libminerva.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+# The server's parser is no part of the library.
+$(B)/tests/test_http_parse: $(B)/src/server/http_parse.o
+
 $(B)/bench/%: $(B)/bench/%.o $(B)/libminerva.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)

@@ -57,6 +57,12 @@ typedef struct {
     size_t n, capacity;
 } request_list;
 
+/* When a tenant had its last turn in admission. */
+typedef struct {
+    uint64_t tenant;
+    int64_t turn;
+} tenant_turn;
+
 struct minerva_scheduler {
     minerva_model *model;
     minerva_scheduler_options o;
@@ -68,7 +74,9 @@ struct minerva_scheduler {
     minerva_scheduler_stats stats;
     /* the worker's own */
     request_list waiting, running;
-    uint64_t last_tenant;
+    tenant_turn *turns;
+    size_t n_turns;
+    int64_t turn;
     mn_prefix_cache *cache;
     int32_t *batch_tokens;          /* [max_batch] */
     uint8_t *batch_want;
@@ -313,15 +321,39 @@ static bool better_wait(const minerva_scheduler *s, const minerva_request *r)
     return false;
 }
 
-/* The next request to admit: the first of the tenant after the last served one. */
+static int64_t last_turn(const minerva_scheduler *s, uint64_t tenant)
+{
+    for (size_t i = 0; i < s->n_turns; i++)
+        if (s->turns[i].tenant == tenant) return s->turns[i].turn;
+    return 0;
+}
+
+/* Without memory for the note the tenant merely seems to have waited longer. */
+static void note_turn(minerva_scheduler *s, uint64_t tenant)
+{
+    s->turn++;
+    for (size_t i = 0; i < s->n_turns; i++)
+        if (s->turns[i].tenant == tenant) {
+            s->turns[i].turn = s->turn;
+            return;
+        }
+    tenant_turn *turns = realloc(s->turns, (s->n_turns + 1) * sizeof *turns);
+    if (!turns) return;
+    s->turns = turns;
+    turns[s->n_turns++] = (tenant_turn){ tenant, s->turn };
+}
+
+/* The next request to admit: the first of the tenant whose last turn is longest ago. */
 static size_t choose(const minerva_scheduler *s)
 {
     size_t best = SIZE_MAX;
+    int64_t best_turn = INT64_MAX;
     for (size_t i = 0; i < s->waiting.n; i++) {
         const minerva_request *r = s->waiting.items[i];
-        if (better_wait(s, r)) continue;
-        if (r->tenant != s->last_tenant) return i;
-        if (best == SIZE_MAX) best = i;
+        int64_t turn = last_turn(s, r->tenant);
+        if (turn >= best_turn || better_wait(s, r)) continue;
+        best = i;
+        best_turn = turn;
     }
     return best;
 }
@@ -351,7 +383,9 @@ static minerva_status begin(minerva_scheduler *s, minerva_request *r, minerva_er
         s->stats.tokens_cached += (int64_t)r->n_done;
         pthread_mutex_unlock(&s->mutex);
     }
-    return logits ? sample_row(s, r, logits, err) : MINERVA_OK;
+    if (!logits) return MINERVA_OK;
+    count(s, &s->stats.tokens_generated, 1);
+    return sample_row(s, r, logits, err);
 }
 
 static void admit(minerva_scheduler *s)
@@ -365,7 +399,7 @@ static void admit(minerva_scheduler *s)
         while ((st = begin(s, r, &err)) == MINERVA_FULL && s->cache
                && mn_prefix_cache_evict(s->cache)) err = (minerva_error){ 0 };
         if (st == MINERVA_FULL && s->running.n) return;     /* when something has ended */
-        s->last_tenant = r->tenant;
+        note_turn(s, r->tenant);
         if (st == MINERVA_OK && !list_add(&s->running, r)) st = mn_fail_memory(&err, 1);
         if (st != MINERVA_OK) {
             finish_waiting(s, i, &err);
@@ -651,6 +685,7 @@ void minerva_scheduler_free(minerva_scheduler *s)
     mn_prefix_cache_free(s->cache);
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->mutex);
+    free(s->turns);
     free(s->waiting.items);
     free(s->running.items);
     free(s->batch_tokens);

@@ -77,3 +77,29 @@ void mn_answer_failure(mn_http_request *r, const char *param, const minerva_erro
                  : err->code == MINERVA_CANCELLED ? 503 : 500;
     mn_answer_error(r, status, param, "%s", err->message);
 }
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+bool mn_percent_decode(const char *from, char *out, size_t size)
+{
+    size_t n = 0;
+    for (; *from; from++) {
+        int c = (unsigned char)*from;
+        if (c == '%') {
+            int hi = hex_digit(from[1]), lo = hi < 0 ? -1 : hex_digit(from[2]);
+            if (lo < 0 || hi + lo == 0) return false;
+            c = 16 * hi + lo;
+            from += 2;
+        }
+        if (n + 1 >= size) return false;
+        out[n++] = (char)c;
+    }
+    out[n] = 0;
+    return true;
+}

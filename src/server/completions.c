@@ -168,12 +168,28 @@ static void send_chunk(job *j, int index, json_t *delta, const char *finish, jso
     send_event(j, f);
 }
 
+/* A token as it is spelled inside a text.  Some tokenizers drop the space before the first
+ * token, so it is decoded twice in a row, and the first one is cut off. */
+static void token_text(const job *j, int32_t token, char **text, size_t *len)
+{
+    const int32_t twice[2] = { token, token };
+    char *one = NULL;
+    size_t n = 0;
+    if (minerva_detokenize(j->model->model, twice, 1, false, &one, &n, NULL) == MINERVA_OK
+        && minerva_detokenize(j->model->model, twice, 2, false, text, len, NULL) == MINERVA_OK
+        && *len >= n) {
+        *len -= n;
+        memmove(*text, *text + n, *len);
+    }
+    minerva_free(one);
+}
+
 static json_t *token_entry(const job *j, int32_t token, float logprob)
 {
     size_t len = 0;
     char *text = NULL;
     json_t *bytes = json_array();
-    minerva_detokenize(j->model->model, &token, 1, false, &text, &len, NULL);
+    token_text(j, token, &text, &len);
     for (size_t i = 0; text && i < len; i++)
         json_array_append_new(bytes, json_integer((unsigned char)text[i]));
     json_t *name = text ? json_stringn(text, len) : NULL;
@@ -374,18 +390,6 @@ void mn_jobs_cut(mn_server *s)
 
 /* ---- parameters -------------------------------------------------------------------- */
 
-static const char *const known_both[] = {
-    "model", "stream", "stream_options", "temperature", "top_p", "top_k", "min_p", "typical_p",
-    "seed", "stop", "max_tokens", "n", "presence_penalty", "frequency_penalty",
-    "repeat_penalty", "repetition_penalty", "logit_bias", "logprobs", "ignore_eos",
-    "messages", "max_completion_tokens", "top_logprobs", "chat_template_kwargs",
-    "prompt", "echo", NULL
-};
-static const char *const harmless[] = {
-    "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key",
-    "parallel_tool_calls", NULL
-};
-
 typedef struct {
     minerva_sampling sampling;
     minerva_logit_bias bias[300];
@@ -424,23 +428,23 @@ static void read_sampling(mn_params *p, settings *s, const mn_loaded_model *m)
     int64_t v;
     *o = (minerva_sampling){ .temperature = 1 };
     minerva_model_default_sampling(m->model, o);
-    mn_param_float(p, "temperature", 0, 100, &o->temperature);
-    mn_param_float(p, "top_p", 0, 1, &o->top_p);
-    mn_param_float(p, "min_p", 0, 1, &o->min_p);
-    mn_param_float(p, "typical_p", 0, 1, &o->typical_p);
-    mn_param_float(p, "presence_penalty", -2, 2, &o->presence_penalty);
-    mn_param_float(p, "frequency_penalty", -2, 2, &o->frequency_penalty);
-    mn_param_float(p, "repeat_penalty", 0, 10, &o->repeat_penalty);
-    mn_param_float(p, "repetition_penalty", 0, 10, &o->repeat_penalty);
-    if (mn_param_int(p, "top_k", 0, INT32_MAX, &v)) o->top_k = (int32_t)v;
+    mn_param_float(p, "temperature", &o->temperature);
+    mn_param_float(p, "top_p", &o->top_p);
+    mn_param_float(p, "min_p", &o->min_p);
+    mn_param_float(p, "typical_p", &o->typical_p);
+    mn_param_float(p, "presence_penalty", &o->presence_penalty);
+    mn_param_float(p, "frequency_penalty", &o->frequency_penalty);
+    mn_param_float(p, "repeat_penalty", &o->repeat_penalty);
+    mn_param_float(p, "repetition_penalty", &o->repeat_penalty);
+    if (mn_param_int(p, "top_k", &v)) o->top_k = (int32_t)v;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     o->seed = (uint64_t)now.tv_nsec * 2654435761u + (uint64_t)now.tv_sec;
-    if (mn_param_int(p, "seed", INT64_MIN, INT64_MAX, &v)) o->seed = (uint64_t)v;
+    if (mn_param_int(p, "seed", &v)) o->seed = (uint64_t)v;
     read_logit_bias(p, s, minerva_model_vocab(m->model));
-    mn_param_strings(p, "stop", s->stops, MAX_STOPS, &s->n_stops);
-    mn_param_int(p, "max_tokens", 1, INT32_MAX, &s->max_tokens);
-    mn_param_int(p, "max_completion_tokens", 1, INT32_MAX, &s->max_tokens);
+    mn_param_strings(p, "stop", s->stops, &s->n_stops);
+    mn_param_int(p, "max_tokens", &s->max_tokens);
+    mn_param_int(p, "max_completion_tokens", &s->max_tokens);
     mn_param_bool(p, "ignore_eos", &s->ignore_end);
 }
 
@@ -449,7 +453,7 @@ static void read_shape(mn_params *p, job *j)
     const json_t *options = json_object_get(p->body, "stream_options");
     int64_t top = 0;
     j->n = 1;
-    mn_param_int(p, "n", 1, MAX_CHOICES, &j->n);
+    mn_param_int(p, "n", &j->n);
     mn_param_bool(p, "stream", &j->stream);
     mn_param_bool(p, "echo", &j->echo);
     if (options && !json_is_null(options)) {
@@ -460,9 +464,9 @@ static void read_shape(mn_params *p, job *j)
     }
     if (j->chat) {
         mn_param_bool(p, "logprobs", &j->logprobs);
-        if (mn_param_int(p, "top_logprobs", 0, MAX_TOP, &top) && top && !j->logprobs)
+        if (mn_param_int(p, "top_logprobs", &top) && top && !j->logprobs)
             mn_param_fail(p, "top_logprobs", "\"logprobs\": true expected with it");
-    } else if (mn_param_int(p, "logprobs", 0, 5, &top)) {
+    } else if (mn_param_int(p, "logprobs", &top)) {
         j->logprobs = true;
     }
     j->n_top = top;
@@ -509,6 +513,8 @@ static bool chat_prompt(mn_params *p, const job *j, int32_t **ids, size_t *n)
             mn_param_fail(p, "messages", "[%zu]: {\"role\", \"content\"} expected", i);
             return false;
         }
+        if (!strcmp(json_string_value(json_object_get(m, "role")), "developer"))
+            json_object_set_new(m, "role", json_string("system"));  /* its newer name */
         if (!flatten_content(p, m)) return false;
     }
     json_t *request = json_pack("{s:O}", "messages", messages);
@@ -603,7 +609,7 @@ static void begin_stream(job *j)
 static void start(mn_call *call, bool chat)
 {
     mn_server *server = call->server;
-    mn_params p = { .body = call->body };
+    mn_params p = { .body = call->body, .where = chat ? MN_FOR_CHAT : MN_FOR_COMPLETIONS };
     settings *s = calloc(1, sizeof *s);
     job *j = calloc(1, sizeof *j);
     int32_t *ids = NULL;
@@ -618,7 +624,6 @@ static void start(mn_call *call, bool chat)
                 .created = (int64_t)time(NULL) };
     snprintf(j->id, sizeof j->id, "%s-%llx%06llx", chat ? "chatcmpl" : "cmpl",
              (unsigned long long)j->created, (unsigned long long)call->http->id);
-    mn_param_known(&p, known_both, harmless);
     read_shape(&p, j);
     read_sampling(&p, s, m);
     if (p.err.code != MINERVA_OK

@@ -167,14 +167,16 @@ static const char *reason(int status)
 }
 
 static void write_head(mn_http_conn *c, int status, const char *content_type, const char *extra,
-                       bool chunked, size_t len, uint64_t id)
+                       bool chunked, size_t len, const mn_http_request *r)
 {
     struct evbuffer *out = bufferevent_get_output(c->bev);
     evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nX-Request-Id: %llu\r\n", status, reason(status),
-                        (unsigned long long)id);
+                        (unsigned long long)(r ? r->id : c->http->next_id));
+    if (r && r->origin)
+        evbuffer_add_printf(out, "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n", r->origin);
     if (content_type) evbuffer_add_printf(out, "Content-Type: %s\r\n", content_type);
     if (chunked) evbuffer_add_printf(out, "Transfer-Encoding: chunked\r\n");
-    else evbuffer_add_printf(out, "Content-Length: %zu\r\n", len);
+    else if (status != 204) evbuffer_add_printf(out, "Content-Length: %zu\r\n", len);
     evbuffer_add_printf(out, "X-Content-Type-Options: nosniff\r\n%s%s\r\n",
                         c->keep_alive ? "" : "Connection: close\r\n", extra ? extra : "");
 }
@@ -206,7 +208,7 @@ void mn_http_respond(mn_http_request *r, int status, const char *content_type,
     if (!c) return;
     c->state = ANSWER;
     bool head_only = r->method && !strcmp(r->method, "HEAD");
-    write_head(c, status, content_type, extra, false, len, r->id);
+    write_head(c, status, content_type, extra, false, len, r);
     if (!head_only) bufferevent_write(c->bev, body, len);
     r->sent_bytes = head_only ? 0 : len;
     answer_done(c);
@@ -220,7 +222,7 @@ void mn_http_stream_begin(mn_http_request *r, int status, const char *content_ty
     r->streaming = true;
     if (!c) return;
     c->state = ANSWER;
-    write_head(c, status, content_type, extra, true, 0, r->id);
+    write_head(c, status, content_type, extra, true, 0, r);
 }
 
 void mn_http_stream_write(mn_http_request *r, const void *data, size_t len)
@@ -272,7 +274,7 @@ static void refuse(mn_http_conn *c, int status, const char *why)
     mn_buffer_append_json(&body, why, strlen(why));
     mn_buffer_append_str(&body, ",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}");
     c->keep_alive = false;
-    write_head(c, status, "application/json", NULL, false, body.len, c->http->next_id);
+    write_head(c, status, "application/json", NULL, false, body.len, NULL);
     bufferevent_write(c->bev, body.data, body.len);
     mn_buffer_clear(&body);
     if (c->request) {

@@ -42,6 +42,7 @@ typedef struct mn_http_request {
     int status;                 /* of the answer, once begun */
     size_t sent_bytes;          /* of the answer's body */
     bool streaming;
+    const char *origin;         /* a page that may read the answer (CORS), or NULL */
     void *user;                 /* the handler's own */
     void (*on_gone)(struct mn_http_request *r);
     char *head;                 /* what the strings above point into */

@@ -23,7 +23,11 @@ void mn_api_models(mn_call *c)
 
 void mn_api_model(mn_call *c)
 {
-    const char *name = c->http->path + strlen("/v1/models/");
+    char name[256];
+    if (!mn_percent_decode(c->http->path + strlen("/v1/models/"), name, sizeof name)) {
+        mn_answer_error(c->http, 400, "model", "model: a name with %%XX escapes expected");
+        return;
+    }
     for (size_t i = 0; i < c->server->n_models; i++)
         if (!strcmp(c->server->models[i].name, name)) {
             mn_answer_json(c->http, 200, model_object(&c->server->models[i]));

@@ -6,6 +6,67 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BOTH (MN_FOR_CHAT | MN_FOR_COMPLETIONS)
+#define SAMPLED (BOTH | MN_FOR_OLLAMA_OPTIONS)
+#define INT_MOST 2147483647.0
+#define LONG_MOST 9223372036854775807.0
+
+const mn_param_spec mn_param_specs[] = {
+    { "model", ~(unsigned)MN_FOR_OLLAMA_OPTIONS, MN_STRING, 0, 1, "a model's name; the first one unless given" },
+    { "messages", MN_FOR_CHAT | MN_FOR_TEMPLATE, MN_ARRAY, 0, 0, "the conversation" },
+    { "prompt", MN_FOR_COMPLETIONS, MN_ANY, 0, 0, "a string, or an array of token ids" },
+    { "stream", BOTH, MN_BOOLEAN, 0, 0, "send the answer as it is made" },
+    { "stream_options", BOTH, MN_OBJECT, 0, 0, "include_usage: true sends a last chunk with usage" },
+    { "n", BOTH, MN_INTEGER, 1, 16, "how many answers" },
+    { "max_tokens", BOTH, MN_INTEGER, 1, INT_MOST, "tokens of the answer at most" },
+    { "max_completion_tokens", MN_FOR_CHAT, MN_INTEGER, 1, INT_MOST, "the same as max_tokens" },
+    { "temperature", SAMPLED, MN_NUMBER, 0, 100, "0 takes the most likely token" },
+    { "top_p", SAMPLED, MN_NUMBER, 0, 1, "nucleus; 0 and 1 turn it off" },
+    { "top_k", SAMPLED, MN_INTEGER, 0, INT_MOST, "0 turns it off" },
+    { "min_p", SAMPLED, MN_NUMBER, 0, 1, "0 turns it off" },
+    { "typical_p", SAMPLED, MN_NUMBER, 0, 1, "0 and 1 turn it off" },
+    { "presence_penalty", SAMPLED, MN_NUMBER, -2, 2, "against tokens that are there" },
+    { "frequency_penalty", SAMPLED, MN_NUMBER, -2, 2, "against tokens that are there often" },
+    { "repeat_penalty", SAMPLED, MN_NUMBER, 0, 10, "0 and 1 turn it off" },
+    { "repetition_penalty", BOTH, MN_NUMBER, 0, 10, "the same as repeat_penalty" },
+    { "seed", SAMPLED, MN_INTEGER, -LONG_MOST, LONG_MOST, "equal seeds give equal answers" },
+    { "logit_bias", BOTH, MN_OBJECT, 0, 0, "token id to -100 ... 100, at most 300" },
+    { "stop", SAMPLED, MN_STRINGS, 0, 16, "strings that end the answer" },
+    { "ignore_eos", BOTH, MN_BOOLEAN, 0, 0, "end tokens are ordinary ones" },
+    { "logprobs", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, "with the answer's log probabilities" },
+    { "top_logprobs", MN_FOR_CHAT, MN_INTEGER, 0, 20, "and so many of the likeliest tokens'" },
+    { "logprobs", MN_FOR_COMPLETIONS, MN_INTEGER, 0, 5, "log probabilities of so many tokens" },
+    { "echo", MN_FOR_COMPLETIONS, MN_BOOLEAN, 0, 0, "the prompt before the answer" },
+    { "chat_template_kwargs", MN_FOR_CHAT, MN_OBJECT, 0, 0, "further variables of the template" },
+    { "user", BOTH | MN_FOR_EMBEDDINGS, MN_STRING, 0, 1, NULL },
+    { "metadata", MN_FOR_CHAT, MN_OBJECT, 0, 0, NULL },
+    { "store", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, NULL },
+    { "service_tier", MN_FOR_CHAT, MN_STRING, 0, 1, NULL },
+    { "safety_identifier", MN_FOR_CHAT, MN_STRING, 0, 1, NULL },
+    { "prompt_cache_key", MN_FOR_CHAT, MN_STRING, 0, 1, NULL },
+    { "parallel_tool_calls", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, NULL },
+    { "input", MN_FOR_EMBEDDINGS, MN_ANY, 0, 0, "a string, token ids, or an array of either" },
+    { "encoding_format", MN_FOR_EMBEDDINGS, MN_STRING, 0, 1, "float or base64" },
+    { "dimensions", MN_FOR_EMBEDDINGS, MN_INTEGER, 1, INT_MOST, "the first so many, of length 1 again" },
+    { "pooling", MN_FOR_EMBEDDINGS, MN_STRING, 0, 1, "mean (unless given) or last" },
+    { "content", MN_FOR_TOKENIZE, MN_STRING, 0, 1, "text" },
+    { "add_special", MN_FOR_TOKENIZE, MN_BOOLEAN, 0, 0, "with the model's first and last tokens" },
+    { "parse_special", MN_FOR_TOKENIZE, MN_BOOLEAN, 0, 0, "false: special tokens are plain text" },
+    { "tokens", MN_FOR_DETOKENIZE, MN_ARRAY, 0, 0, "token ids" },
+    { "tools", MN_FOR_TEMPLATE, MN_ARRAY, 0, 0, "for the template" },
+    { "documents", MN_FOR_TEMPLATE, MN_ARRAY, 0, 0, "for the template" },
+    { "kwargs", MN_FOR_TEMPLATE, MN_OBJECT, 0, 0, "further variables of the template" },
+};
+const size_t mn_n_param_specs = sizeof mn_param_specs / sizeof *mn_param_specs;
+
+static const mn_param_spec *find_spec(unsigned where, const char *name)
+{
+    for (size_t i = 0; i < mn_n_param_specs; i++)
+        if (mn_param_specs[i].where & where && !strcmp(mn_param_specs[i].name, name))
+            return &mn_param_specs[i];
+    return NULL;
+}
+
 void mn_param_fail(mn_params *p, const char *name, const char *fmt, ...)
 {
     if (p->err.code != MINERVA_OK) return;
@@ -18,32 +79,41 @@ void mn_param_fail(mn_params *p, const char *name, const char *fmt, ...)
     p->param = name;
 }
 
-static const json_t *member(const mn_params *p, const char *name)
+json_t *mn_param_get(const mn_params *p, const char *name)
 {
-    const json_t *v = json_object_get(p->body, name);
+    json_t *v = json_object_get(p->body, name);
     return json_is_null(v) ? NULL : v;
 }
 
-bool mn_param_float(mn_params *p, const char *name, double lo, double hi, float *out)
+/* The member if it is there and nothing went wrong before. */
+static const json_t *wanted(const mn_params *p, const char *name, const mn_param_spec **spec)
 {
-    const json_t *v = member(p, name);
-    if (!v || p->err.code != MINERVA_OK) return false;
+    *spec = find_spec(p->where, name);
+    return *spec && p->err.code == MINERVA_OK ? mn_param_get(p, name) : NULL;
+}
+
+bool mn_param_float(mn_params *p, const char *name, float *out)
+{
+    const mn_param_spec *spec;
+    const json_t *v = wanted(p, name, &spec);
+    if (!v) return false;
     double x = json_is_number(v) ? json_number_value(v) : NAN;
-    if (!(x >= lo && x <= hi)) {
-        mn_param_fail(p, name, "a number of %g to %g expected", lo, hi);
+    if (!(x >= spec->lo && x <= spec->hi)) {
+        mn_param_fail(p, name, "a number of %g to %g expected", spec->lo, spec->hi);
         return false;
     }
     *out = (float)x;
     return true;
 }
 
-bool mn_param_int(mn_params *p, const char *name, int64_t lo, int64_t hi, int64_t *out)
+bool mn_param_int(mn_params *p, const char *name, int64_t *out)
 {
-    const json_t *v = member(p, name);
-    if (!v || p->err.code != MINERVA_OK) return false;
-    if (!json_is_integer(v) || json_integer_value(v) < lo || json_integer_value(v) > hi) {
-        mn_param_fail(p, name, "a whole number of %lld to %lld expected", (long long)lo,
-                      (long long)hi);
+    const mn_param_spec *spec;
+    const json_t *v = wanted(p, name, &spec);
+    if (!v) return false;
+    double x = json_is_integer(v) ? (double)json_integer_value(v) : NAN;
+    if (!(x >= spec->lo && x <= spec->hi)) {
+        mn_param_fail(p, name, "a whole number of %.0f to %.0f expected", spec->lo, spec->hi);
         return false;
     }
     *out = json_integer_value(v);
@@ -52,8 +122,9 @@ bool mn_param_int(mn_params *p, const char *name, int64_t lo, int64_t hi, int64_
 
 bool mn_param_bool(mn_params *p, const char *name, bool *out)
 {
-    const json_t *v = member(p, name);
-    if (!v || p->err.code != MINERVA_OK) return false;
+    const mn_param_spec *spec;
+    const json_t *v = wanted(p, name, &spec);
+    if (!v) return false;
     if (!json_is_boolean(v)) {
         mn_param_fail(p, name, "true or false expected");
         return false;
@@ -62,34 +133,28 @@ bool mn_param_bool(mn_params *p, const char *name, bool *out)
     return true;
 }
 
-void mn_param_strings(mn_params *p, const char *name, const char **out, size_t most, size_t *n)
+void mn_param_strings(mn_params *p, const char *name, const char **out, size_t *n)
 {
-    const json_t *v = member(p, name);
+    const mn_param_spec *spec;
+    const json_t *v = wanted(p, name, &spec);
     *n = 0;
-    if (!v || p->err.code != MINERVA_OK) return;
+    if (!v) return;
     size_t count = json_is_array(v) ? json_array_size(v) : 1;
     for (size_t i = 0; i < count; i++) {
         const json_t *item = json_is_array(v) ? json_array_get(v, i) : v;
-        if (!json_is_string(item) || !*json_string_value(item) || i == most) {
-            mn_param_fail(p, name, "at most %zu strings that are not empty expected", most);
+        if (!json_is_string(item) || !*json_string_value(item) || i == (size_t)spec->hi) {
+            mn_param_fail(p, name, "at most %.0f strings that are not empty expected", spec->hi);
             return;
         }
         out[(*n)++] = json_string_value(item);
     }
 }
 
-static bool in_list(const char *const *list, const char *name)
-{
-    for (; *list; list++)
-        if (!strcmp(*list, name)) return true;
-    return false;
-}
-
-void mn_param_known(mn_params *p, const char *const *known, const char *const *harmless)
+void mn_param_known(mn_params *p)
 {
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)p->body, name, value)
-        if (!json_is_null(value) && !in_list(known, name) && !in_list(harmless, name))
+        if (!json_is_null(value) && !find_spec(p->where, name))
             mn_param_fail(p, name, "this server has no such parameter");
 }

@@ -4,6 +4,7 @@
  * allowed, the path is known, the method fits, the key is right, the body is JSON.
  * Keys are compared as SHA-256 digests in constant time.
  */
+#include "server/params.h"
 #include "server/server.h"
 
 #include <openssl/crypto.h>
@@ -12,25 +13,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPEN = 1, JSON = 2, PREFIX = 4 };
-
-static const struct route {
-    const char *method, *path;
-    int flags;
-    mn_handler *handler;
-} routes[] = {
-    { "GET",  "/health", OPEN, mn_api_health },
-    { "GET",  "/ready", OPEN, mn_api_ready },
-    { "GET",  "/metrics", 0, mn_api_metrics },
-    { "GET",  "/v1/models", 0, mn_api_models },
-    { "GET",  "/v1/models/", PREFIX, mn_api_model },
-    { "POST", "/v1/chat/completions", JSON, mn_api_chat },
-    { "POST", "/v1/completions", JSON, mn_api_completions },
-    { "POST", "/tokenize", JSON, mn_api_tokenize },
-    { "POST", "/detokenize", JSON, mn_api_detokenize },
-    { "POST", "/apply-template", JSON, mn_api_apply_template },
+const mn_route_spec mn_routes[] = {
+    { "GET",  "/health", MN_ROUTE_OPEN, 0, mn_api_health, "Is the process alive?" },
+    { "GET",  "/ready", MN_ROUTE_OPEN, 0, mn_api_ready, "Does it take new work?" },
+    { "GET",  "/metrics", 0, 0, mn_api_metrics, "Counters for Prometheus" },
+    { "GET",  "/openapi.json", 0, 0, mn_api_openapi, "This document" },
+    { "GET",  "/v1/models", 0, 0, mn_api_models, "The models served" },
+    { "GET",  "/v1/models/{id}", MN_ROUTE_PREFIX, 0, mn_api_model, "One of them" },
+    { "POST", "/v1/chat/completions", MN_ROUTE_JSON, MN_FOR_CHAT, mn_api_chat,
+      "The next message of a conversation" },
+    { "POST", "/v1/completions", MN_ROUTE_JSON, MN_FOR_COMPLETIONS, mn_api_completions,
+      "The continuation of a text" },
+    { "POST", "/v1/embeddings", MN_ROUTE_JSON, MN_FOR_EMBEDDINGS, mn_api_embeddings,
+      "Vectors of texts" },
+    { "POST", "/tokenize", MN_ROUTE_JSON, MN_FOR_TOKENIZE, mn_api_tokenize, "Text to token ids" },
+    { "POST", "/detokenize", MN_ROUTE_JSON, MN_FOR_DETOKENIZE, mn_api_detokenize,
+      "Token ids to text" },
+    { "POST", "/apply-template", MN_ROUTE_JSON, MN_FOR_TEMPLATE, mn_api_apply_template,
+      "The prompt that a conversation becomes" },
 };
-enum { N_ROUTES = sizeof routes / sizeof *routes };
+const size_t mn_n_routes = sizeof mn_routes / sizeof *mn_routes;
 
 /* ---- Host and Origin --------------------------------------------------------------- */
 
@@ -100,21 +102,21 @@ static const char *authenticate(const mn_server *s, const mn_http_request *r)
 
 /* ---- routing ----------------------------------------------------------------------- */
 
-static bool path_fits(const struct route *route, const char *path)
+static bool path_fits(const mn_route_spec *route, const char *path)
 {
-    size_t n = strlen(route->path);
-    return route->flags & PREFIX ? !strncmp(path, route->path, n) && path[n]
-                                 : !strcmp(path, route->path);
+    size_t n = strcspn(route->path, "{");
+    return route->flags & MN_ROUTE_PREFIX ? !strncmp(path, route->path, n) && path[n]
+                                          : !strcmp(path, route->path);
 }
 
-static const struct route *find_route(const mn_http_request *r, bool *path_known)
+static const mn_route_spec *find_route(const mn_http_request *r, bool *path_known)
 {
     bool head = !strcmp(r->method, "HEAD");
     *path_known = false;
-    for (int i = 0; i < N_ROUTES; i++) {
-        if (!path_fits(&routes[i], r->path)) continue;
+    for (size_t i = 0; i < mn_n_routes; i++) {
+        if (!path_fits(&mn_routes[i], r->path)) continue;
         *path_known = true;
-        if (!strcmp(routes[i].method, head ? "GET" : r->method)) return &routes[i];
+        if (!strcmp(mn_routes[i].method, head ? "GET" : r->method)) return &mn_routes[i];
     }
     return NULL;
 }
@@ -175,6 +177,16 @@ static json_t *parse_body(mn_http_request *r)
     return body;
 }
 
+/* What a browser asks before it sends a request from an allowed page. */
+static void answer_preflight(mn_http_request *r, const char *origin)
+{
+    r->origin = origin;
+    mn_http_respond(r, 204, NULL, "Access-Control-Allow-Methods: GET, POST\r\n"
+        "Access-Control-Allow-Headers: Authorization, Content-Type, X-Api-Key\r\n"
+        "Access-Control-Max-Age: 600\r\n", "", 0);
+    mn_http_request_free(r);
+}
+
 void mn_route(void *ctx, mn_http_request *r)
 {
     mn_server *s = ctx;
@@ -191,9 +203,14 @@ void mn_route(void *ctx, mn_http_request *r)
         mn_answer_error(r, 403, NULL, "Origin: \"%.100s\" is not allowed", origin);
         return;
     }
-    const struct route *route = find_route(r, &known);
+    if (origin && !strcmp(r->method, "OPTIONS")) {
+        answer_preflight(r, origin);
+        return;
+    }
+    r->origin = origin;
+    const mn_route_spec *route = find_route(r, &known);
     const char *tenant = authenticate(s, r);
-    if (!tenant && !(route && route->flags & OPEN)) {
+    if (!tenant && !(route && route->flags & MN_ROUTE_OPEN)) {
         mn_answer_error(r, 401, NULL, "a valid API key expected (Authorization: Bearer ...)");
         return;
     }
@@ -204,7 +221,16 @@ void mn_route(void *ctx, mn_http_request *r)
         return;
     }
     mn_call call = { .server = s, .http = r, .tenant = tenant ? tenant : "" };
-    if (route->flags & JSON && !(call.body = parse_body(r))) return;
+    if (route->flags & MN_ROUTE_JSON) {
+        if (!(call.body = parse_body(r))) return;
+        mn_params p = { .body = call.body, .where = route->params };
+        mn_param_known(&p);
+        if (p.err.code != MINERVA_OK) {
+            mn_answer_failure(r, p.param, &p.err);
+            json_decref(call.body);
+            return;
+        }
+    }
     route->handler(&call);
     json_decref(call.body);
 }

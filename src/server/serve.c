@@ -106,6 +106,7 @@ static minerva_status load_models(mn_server *s, minerva_error *err)
 
 static void server_clear(mn_server *s)
 {
+    mn_embedder_free(s->embedder);
     /* Schedulers first: their last events are posted while the loop still exists, and
      * mn_http_free() runs what was posted. */
     for (size_t i = 0; i < s->n_models; i++) minerva_scheduler_free(s->models[i].scheduler);
@@ -160,6 +161,7 @@ minerva_status mn_serve(const mn_server_options *options, minerva_error *err)
     minerva_status st = add_keys(&s, err);
     if (st == MINERVA_OK) st = mn_http_create(&s.http, &http, err);
     if (st == MINERVA_OK) st = load_models(&s, err);
+    if (st == MINERVA_OK) st = mn_embedder_create(&s.embedder, &s, err);
     if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGTERM, on_signal, &s, err);
     if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGINT, on_signal, &s, err);
     if (st == MINERVA_OK) st = mn_http_every(s.http, TICK_MS, on_tick, &s, err);

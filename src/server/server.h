@@ -3,6 +3,9 @@
  *   routes.c    which path is answered by whom, and what is checked before that
  *   answer.c    JSON answers and errors
  *   completions.c  /v1/chat/completions and /v1/completions
+ *   embeddings.c   /v1/embeddings
+ *   params.c    the table of all parameters, and reading them
+ *   openapi.c   /openapi.json, made from the tables of routes and parameters
  *   info.c      models, tokens, templates, health, metrics
  *   serve.c     start, drain, stop
  *
@@ -72,6 +75,7 @@ typedef struct mn_server {
     mn_key *keys;
     size_t n_keys;
     bool draining;
+    struct mn_embedder *embedder;
     mn_job *jobs;               /* doubly linked */
     int64_t n_active;           /* how many */
     double drain_until_s;
@@ -89,7 +93,21 @@ typedef struct {
 typedef void mn_handler(mn_call *call);
 mn_handler mn_api_chat, mn_api_completions, mn_api_models, mn_api_model, mn_api_tokenize,
            mn_api_detokenize, mn_api_apply_template, mn_api_health, mn_api_ready,
-           mn_api_metrics;
+           mn_api_metrics, mn_api_openapi, mn_api_embeddings;
+
+/* What is served; /openapi.json is made of it, and the tests go through it. */
+enum { MN_ROUTE_OPEN = 1,       /* no key needed */
+       MN_ROUTE_JSON = 2,       /* a JSON object as body */
+       MN_ROUTE_PREFIX = 4 };   /* what stands for "{...}" at the path's end is anything */
+typedef struct {
+    const char *method, *path;
+    int flags;
+    unsigned params;            /* MN_FOR_... */
+    mn_handler *handler;
+    const char *about;
+} mn_route_spec;
+extern const mn_route_spec mn_routes[];
+extern const size_t mn_n_routes;
 
 /* The http handler: checks, finds the route, calls it. */
 void mn_route(void *ctx, mn_http_request *r);
@@ -108,6 +126,13 @@ void mn_answer_error(mn_http_request *r, int status, const char *param, const ch
 /* The status that fits, with the error's message. */
 void mn_answer_failure(mn_http_request *r, const char *param, const minerva_error *err);
 json_t *mn_error_object(int status, const char *param, const char *message);
+/* "a%20b" -> "a b"; false: malformed, or longer than `size`. */
+bool mn_percent_decode(const char *from, char *out, size_t size);
+/* Embeddings are made on a thread of their own (embeddings.c). */
+minerva_status mn_embedder_create(struct mn_embedder **out, mn_server *server,
+                                  minerva_error *err);
+/* Waits for what is being made; the rest is dropped. */
+void mn_embedder_free(struct mn_embedder *e);
 /* The model that the body names; NULL after a 404. */
 mn_loaded_model *mn_call_model(mn_call *call);
 
