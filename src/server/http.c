@@ -446,7 +446,8 @@ static void on_readable(struct bufferevent *bev, void *ctx)
 static void on_written(struct bufferevent *bev, void *ctx)
 {
     mn_http_conn *c = ctx;
-    if (c->state != CLOSING) return;
+    /* Called late, so there may be something to write again. */
+    if (c->state != CLOSING || evbuffer_get_length(bufferevent_get_output(bev))) return;
     if (c->ended) conn_free(c);
     else shutdown(bufferevent_getfd(bev), SHUT_WR);
 }
