@@ -18,7 +18,7 @@ typedef struct {
 /* "tests/data/models/NAME", in one of a few buffers. */
 static const char *fixture_path(const char *name)
 {
-    char relative[200];
+    char relative[300];
     snprintf(relative, sizeof relative, "models/%s", name);
     return data(relative);
 }

@@ -37,7 +37,7 @@ static const mn_family families[] = {
     { "olmoe", "olmoe", "olmoe", mn_arch_olmo },
     { "cohere", "command-r", "cohere", mn_arch_cohere },
     { "cohere2", "cohere2", "cohere2", mn_arch_cohere },
-    { "glm", "", "glm", mn_arch_glm },
+    { "glm", "chatglm", "glm", mn_arch_glm },
     { "glm4", "glm4", "glm4", mn_arch_glm },
     { "glm4_moe", "glm4moe", "glm4_moe", mn_arch_glm },
     { "glm4_moe_lite", "", "glm4_moe_lite", mn_arch_deepseek },
