@@ -7,7 +7,8 @@
 #   make bench | fuzz | check-layers | install | clean
 #   SAN=address,undefined make test    sanitizers, in a build folder of their own
 #   V=1 make             prints the commands
-#   CROSS=aarch64-linux-gnu- make      cross build; tests run under qemu-user
+#   CROSS=aarch64-linux-gnu- make      the library for another machine; its tests run under
+#                                      qemu-user
 
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
@@ -39,6 +40,9 @@ endif
 ROOMS := base tensor format text constrain model backend runtime hub
 LIB_SRC := $(sort $(foreach r,$(ROOMS),$(shell find src/$(r) -name '*.c' 2>/dev/null)))
 CLI_SRC := $(sort $(shell find src/cli src/server -name '*.c'))
+ifneq ($(CROSS),)
+  CLI_SRC :=            # libevent's headers cannot be installed for two machines at once
+endif
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
 BENCH_SRC := $(sort $(wildcard bench/bench_*.c))
 
