@@ -243,6 +243,71 @@ MINERVA_API minerva_status minerva_sampler_sample(minerva_sampler *sampler,
     const float *logits, const uint32_t *mask, int32_t *token, float *own_logprob,
     minerva_token_logprob *top, size_t n_top, minerva_error *err);
 
+/* ---- constraints -------------------------------------------------------------------
+ * What an answer may say.  A constraint is described by its source; it is compiled when it
+ * is first used and kept.  Nothing is dropped in silence: what cannot be enforced is
+ * MINERVA_UNSUPPORTED with a message that names the JSON path and the keyword. */
+typedef enum {
+    MINERVA_CONSTRAINT_NONE = 0,
+    MINERVA_JSON_SCHEMA,        /* source: the schema as JSON text */
+    MINERVA_JSON_OBJECT,        /* any JSON object; no source */
+    MINERVA_JSON_VALUE,         /* any JSON value; no source */
+    MINERVA_REGEX,              /* the whole answer matches this ECMA pattern */
+    MINERVA_CHOICE,             /* source: a JSON array of strings */
+    MINERVA_GBNF,               /* llama.cpp's grammars */
+    MINERVA_LARK,
+    MINERVA_EBNF,               /* W3C notation: rule ::= ... */
+    MINERVA_STRUCTURAL_TAG      /* source: JSON with structures and triggers */
+} minerva_constraint_kind;
+
+typedef enum {
+    MINERVA_SPACE_DEFAULT = 0,  /* at most one space after ',' and after ':' */
+    MINERVA_SPACE_NONE,
+    MINERVA_SPACE_FLEXIBLE      /* any JSON whitespace between tokens, bounded */
+} minerva_space;
+
+typedef struct {
+    minerva_constraint_kind kind;
+    const char *source;
+    size_t len;
+    minerva_space space;
+    const char *space_pattern;  /* ECMA; between all JSON tokens; NULL: as `space` says */
+    bool schema_order;          /* declared keys in the schema's order only */
+    bool format_annotation;     /* "format" asserts nothing */
+    const char *start;          /* grammars: the start rule; NULL: "root" or "start" */
+    /* Free text until one of these strings, then the constraint. */
+    const char *const *triggers;
+    size_t n_triggers;
+    bool keep_trigger;          /* the trigger is the constraint's first part */
+    bool trigger_required;      /* the answer may not end before a trigger */
+} minerva_constraint;
+
+/* Can it be enforced?  Compiles without a vocabulary. */
+MINERVA_API minerva_status minerva_constraint_check(const minerva_constraint *constraint,
+    minerva_error *err);
+/* What becomes of each keyword of a schema: {"supported":bool,"error":...,"keywords":
+ * [{"path","keyword","status":"enforced"|"annotation"|"refused"}]}; minerva_free(*json). */
+MINERVA_API minerva_status minerva_schema_explain(const minerva_constraint *constraint,
+    char **json, minerva_error *err);
+
+/* The state of one answer under a constraint, for loops of one's own. */
+typedef struct minerva_matcher minerva_matcher;
+MINERVA_API minerva_status minerva_matcher_create(minerva_matcher **out, minerva_model *model,
+    const minerva_constraint *constraint, minerva_error *err);
+MINERVA_API void minerva_matcher_free(minerva_matcher *matcher);
+/* *mask [(vocab + 31) / 32] words, bit t set = token t is allowed; valid until the next
+ * call on this matcher. */
+MINERVA_API minerva_status minerva_matcher_mask(minerva_matcher *matcher, const uint32_t **mask,
+    minerva_error *err);
+/* INVALID: not allowed here; the state is unchanged. */
+MINERVA_API minerva_status minerva_matcher_accept(minerva_matcher *matcher, int32_t token,
+    minerva_error *err);
+MINERVA_API bool minerva_matcher_is_accepting(const minerva_matcher *matcher);
+
+/* JSON on one line with ", " and ": " between its tokens, as instances are tested. */
+MINERVA_API minerva_status minerva_json_compact(const char *json, size_t len, char **out,
+    size_t *out_len, minerva_error *err);
+
 /* ---- generation --------------------------------------------------------------------
  * The loop most callers want: evaluate a prompt, then sample, stream and stop. */
 typedef enum {
@@ -271,6 +336,7 @@ typedef struct {
     bool keep_special;          /* special tokens appear in the text */
     int32_t n_top_logprobs;     /* at most 20; logprobs are computed if on_piece is set */
     bool logprobs;
+    const minerva_constraint *constraint;       /* NULL: anything may be said */
     /* false cancels.  text may be empty (a character is not complete yet). */
     bool (*on_piece)(void *ctx, const minerva_piece *piece);
     void *ctx;

@@ -60,6 +60,11 @@ minerva_status minerva_generate(minerva_session *s, const int32_t *prompt, size_
     double start = now_s(), middle = start;
     st = logits ? mn_stream_prompt(&stream, prompt, n, &why)
                 : mn_fail_memory(&why, logits_bytes);
+    if (st == MINERVA_OK && options && options->constraint) {
+        mn_matcher *matcher = NULL;
+        st = mn_runtime_matcher(&matcher, s->model, &s->constraints, options->constraint, &why);
+        mn_stream_constrain(&stream, matcher);
+    }
     if (st == MINERVA_OK) {
         st = take_prompt(s, prompt, n, logits, &r.n_cached, &why);
         middle = now_s();

@@ -113,6 +113,7 @@ minerva_status minerva_model_open(minerva_model **out, const char *path,
     m->mode = o->mode;
     m->log = (mn_log){ o->log, o->log_ctx };
     pthread_mutex_init(&m->engine_lock, NULL);
+    pthread_mutex_init(&m->trie_lock, NULL);
 
     if ((st = open_text(m, path, err)) != MINERVA_OK) goto fail;
     if (o->progress && !o->progress(o->progress_ctx, 0.1f)) {
@@ -134,10 +135,12 @@ void minerva_model_close(minerva_model *m)
     if (!m) return;
     if (m->engine) m->backend->unload(m->engine);
     for (int i = 0; i < m->n_templates; i++) mn_template_free(m->templates[i].parsed);
+    mn_vocab_trie_free(m->trie);
     mn_tokenizer_free(m->tokenizer);
     mn_source_close(m->source);
     mn_arena_clear(&m->arena);
     pthread_mutex_destroy(&m->engine_lock);
+    pthread_mutex_destroy(&m->trie_lock);
     free(m);
 }
 

@@ -12,6 +12,7 @@
 
 #include "backend/backend.h"
 #include "base/arena.h"
+#include "constrain/constraint.h"
 #include "format/source.h"
 #include "minerva.h"
 #include "text/template.h"
@@ -44,11 +45,14 @@ struct minerva_model {
     mn_engine *engine;          /* NULL unless opened to run */
     int32_t max_batch;
     pthread_mutex_t engine_lock;
+    pthread_mutex_t trie_lock;  /* for making `trie` once, when a constraint first needs it */
+    mn_vocab_trie *trie;
     minerva_open_mode mode;
 };
 
 struct minerva_session {
     minerva_model *model;
+    mn_constraint_cache *constraints;   /* NULL until one is used */
     mn_seq *seq;
     mn_ids tokens;
     atomic_bool cancel;
@@ -63,6 +67,12 @@ minerva_status mn_runtime_tokenizer_file(mn_tokenizer **out, const char *path,
 minerva_status mn_runtime_load_templates(minerva_model *model, minerva_error *err);
 /* Fills ends[] and n_ends (ends.c). */
 minerva_status mn_runtime_load_ends(minerva_model *model, minerva_error *err);
+
+/* A matcher in its first state.  *cache is made if it is NULL; a cache and its matchers
+ * belong to one thread (enforce.c). */
+minerva_status mn_runtime_matcher(mn_matcher **out, minerva_model *model,
+                                  mn_constraint_cache **cache,
+                                  const minerva_constraint *constraint, minerva_error *err);
 
 /* MINERVA_OK, or the reason why this model cannot do it. */
 minerva_status mn_runtime_need_engine(const minerva_model *model, minerva_error *err);

@@ -41,6 +41,7 @@ struct minerva_request {
     uint64_t tenant;
     minerva_generate_options options;   /* its arrays are ours */
     minerva_sampling sampling;
+    minerva_constraint constraint;
     void (*on_done)(void *, const minerva_generate_result *, const minerva_error *);
     mn_stream stream;
     mn_ids tokens;                  /* prompt, then what was generated */
@@ -78,6 +79,7 @@ struct minerva_scheduler {
     size_t n_turns;
     int64_t turn;
     mn_prefix_cache *cache;
+    mn_constraint_cache *constraints;
     int32_t *batch_tokens;          /* [max_batch] */
     uint8_t *batch_want;
     mn_span *spans;
@@ -113,11 +115,19 @@ static void list_remove(request_list *l, size_t i)
 
 /* ---- requests ---------------------------------------------------------------------- */
 
+static void free_strings(const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n && list; i++) free((char *)list[i]);
+    free((void *)list);
+}
+
 static void free_options(minerva_request *r)
 {
-    for (size_t i = 0; i < r->options.n_stop && r->options.stop; i++)
-        free((char *)r->options.stop[i]);
-    free((void *)r->options.stop);
+    free_strings(r->options.stop, r->options.n_stop);
+    free_strings(r->constraint.triggers, r->constraint.n_triggers);
+    free((char *)r->constraint.source);
+    free((char *)r->constraint.space_pattern);
+    free((char *)r->constraint.start);
 }
 
 static void request_free(minerva_request *r)
@@ -135,27 +145,52 @@ void minerva_request_release(minerva_request *r)
 
 void minerva_request_cancel(minerva_request *r) { atomic_store(&r->cancelled, true); }
 
+static const char *const *copy_strings(const char *const *from, size_t n)
+{
+    const char **list = calloc(n + 1, sizeof *list);
+    for (size_t i = 0; list && i < n; i++)
+        if (!(list[i] = strdup(from[i]))) {
+            free_strings(list, i);
+            return NULL;
+        }
+    return list;
+}
+
+static const char *copy_text(const char *text, bool *ok)
+{
+    char *copy = text ? strdup(text) : NULL;
+    *ok = *ok && (copy || !text);
+    return copy;
+}
+
+/* Everything that the caller lent, as a copy of the request's own. */
 static minerva_status copy_options(minerva_request *r, const minerva_generate_options *from,
                                    minerva_error *err)
 {
     r->options = *from;
-    r->options.stop = NULL;
-    r->options.n_stop = 0;
+    r->options.stop = copy_strings(from->stop, from->n_stop);
+    r->options.n_stop = r->options.stop ? from->n_stop : 0;
+    bool ok = r->options.stop != NULL;
     if (from->sampling) {
         r->sampling = *from->sampling;      /* its arrays are copied by the sampler */
         r->options.sampling = &r->sampling;
     }
-    if (from->n_stop > MN_MAX_STOPS)
-        return mn_fail(err, MINERVA_INVALID, "stop: at most %d strings expected, %zu found",
-                       MN_MAX_STOPS, from->n_stop);
-    const char **stop = calloc(from->n_stop + 1, sizeof *stop);
-    if (!stop) return mn_fail_memory(err, from->n_stop * sizeof *stop);
-    r->options.stop = stop;
-    for (size_t i = 0; i < from->n_stop; i++) {
-        if (!(stop[i] = strdup(from->stop[i]))) return mn_fail_memory(err, 1);
-        r->options.n_stop = i + 1;
+    if (from->constraint) {
+        const minerva_constraint *c = from->constraint;
+        r->constraint = *c;
+        r->options.constraint = &r->constraint;
+        char *source = malloc(c->len + 1);
+        if (source && c->len) memcpy(source, c->source, c->len);
+        ok = ok && source;
+        r->constraint.source = source;
+        r->constraint.space_pattern = copy_text(c->space_pattern, &ok);
+        r->constraint.start = copy_text(c->start, &ok);
+        r->constraint.triggers = copy_strings(c->triggers, c->n_triggers);
+        r->constraint.n_triggers = r->constraint.triggers ? c->n_triggers : 0;
+        ok = ok && r->constraint.triggers;
     }
-    return MINERVA_OK;
+    if (!ok) return mn_fail_memory(err, 1);
+    return from->constraint ? minerva_constraint_check(from->constraint, err) : MINERVA_OK;
 }
 
 static minerva_status check_prompt(const minerva_model *m, const minerva_request_options *o,
@@ -376,6 +411,12 @@ static minerva_status begin(minerva_scheduler *s, minerva_request *r, minerva_er
     if (st == MINERVA_OK && !r->seq) st = b->seq_create(s->model->engine, &r->seq, err);
     if (st != MINERVA_OK) return st;
     r->phase = PHASE_PREFILL;
+    if (!resumed && r->options.constraint) {
+        mn_matcher *matcher = NULL;
+        st = mn_runtime_matcher(&matcher, s->model, &s->constraints, r->options.constraint, err);
+        if (st != MINERVA_OK) return st;
+        mn_stream_constrain(&r->stream, matcher);
+    }
     if (!resumed) {
         r->result.n_cached = r->n_done;
         pthread_mutex_lock(&s->mutex);
@@ -683,6 +724,7 @@ void minerva_scheduler_free(minerva_scheduler *s)
     pthread_mutex_unlock(&s->mutex);
     if (started) pthread_join(s->thread, NULL);
     mn_prefix_cache_free(s->cache);
+    mn_constraint_cache_free(s->constraints);
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->mutex);
     free(s->turns);

@@ -51,6 +51,7 @@ void minerva_session_free(minerva_session *s)
     pthread_mutex_lock(&s->model->engine_lock);
     s->model->backend->seq_free(s->model->engine, s->seq);
     pthread_mutex_unlock(&s->model->engine_lock);
+    mn_constraint_cache_free(s->constraints);
     mn_ids_clear(&s->tokens);
     free(s);
 }

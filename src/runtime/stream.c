@@ -36,10 +36,17 @@ minerva_status mn_stream_init(mn_stream *s, const minerva_model *model,
 
 void mn_stream_clear(mn_stream *s)
 {
+    mn_matcher_free(s->matcher);
     mn_detokenizer_free(s->detokenizer);
     minerva_sampler_free(s->sampler);
     mn_buffer_clear(&s->text);
     *s = (mn_stream){ 0 };
+}
+
+void mn_stream_constrain(mn_stream *s, mn_matcher *matcher)
+{
+    mn_matcher_free(s->matcher);
+    s->matcher = matcher;
 }
 
 minerva_status mn_stream_prompt(mn_stream *s, const int32_t *tokens, size_t n,
@@ -96,17 +103,42 @@ static void emit(mn_stream *s, size_t n, int32_t token, float logprob)
     s->text.len -= n;
 }
 
+static bool is_empty(const uint32_t *mask, size_t n_words)
+{
+    for (size_t i = 0; i < n_words; i++)
+        if (mask[i]) return false;
+    return true;
+}
+
+/* The mask of the constraint's state.  A finished constraint in a model that has no end
+ * token allows nothing: that is the end too. */
+static minerva_status take_mask(mn_stream *s, const uint32_t **mask, minerva_error *err)
+{
+    *mask = NULL;
+    if (!s->matcher) return MINERVA_OK;
+    minerva_status st = mn_matcher_mask(s->matcher, mask, err);
+    if (st != MINERVA_OK) return st;
+    size_t n_words = ((size_t)minerva_model_vocab(s->model) + 31) / 32;
+    if (mn_matcher_is_accepting(s->matcher) && is_empty(*mask, n_words))
+        return mn_stream_end(s, MINERVA_FINISH_STOP, err);
+    return MINERVA_OK;
+}
+
 minerva_status mn_stream_step(mn_stream *s, const float *logits, int32_t *token,
                               minerva_error *err)
 {
     const minerva_generate_options *o = s->o;
     bool probs = o->on_piece && (o->logprobs || o->n_top_logprobs);
     float logprob = 0;
-    minerva_status st = minerva_sampler_sample(s->sampler, logits, NULL, token,
-        probs ? &logprob : NULL, s->top, probs ? (size_t)o->n_top_logprobs : 0, err);
+    const uint32_t *mask;
+    minerva_status st = take_mask(s, &mask, err);
+    if (st != MINERVA_OK || s->finished) return st;
+    st = minerva_sampler_sample(s->sampler, logits, mask, token, probs ? &logprob : NULL,
+                                s->top, probs ? (size_t)o->n_top_logprobs : 0, err);
+    if (st == MINERVA_OK && s->matcher) st = mn_matcher_accept(s->matcher, *token, err);
     if (st != MINERVA_OK) return st;
     s->n_generated++;
-    if (!o->ignore_end && minerva_model_is_end(s->model, *token))
+    if ((!o->ignore_end || s->matcher) && minerva_model_is_end(s->model, *token))
         return mn_stream_end(s, MINERVA_FINISH_STOP, err);
     st = minerva_sampler_accept(s->sampler, *token, err);
     if (st == MINERVA_OK) st = mn_detokenizer_feed(s->detokenizer, *token, &s->text, err);

@@ -18,6 +18,7 @@ typedef struct {
     const minerva_generate_options *o;  /* borrowed; outlives the stream */
     minerva_sampler *sampler;
     mn_detokenizer *detokenizer;
+    mn_matcher *matcher;        /* NULL: no constraint; owned */
     mn_buffer text;             /* decided by the detokenizer, not yet handed out */
     minerva_token_logprob top[MN_MAX_TOP_LOGPROBS];
     size_t n_generated;
@@ -29,6 +30,8 @@ typedef struct {
 minerva_status mn_stream_init(mn_stream *s, const minerva_model *model,
                               const minerva_generate_options *options, minerva_error *err);
 void mn_stream_clear(mn_stream *s);
+/* From here on the answer obeys `matcher`, which the stream takes. */
+void mn_stream_constrain(mn_stream *s, mn_matcher *matcher);
 /* The prompt: for penalties, and so that the answer's first space is kept. */
 minerva_status mn_stream_prompt(mn_stream *s, const int32_t *tokens, size_t n,
                                 minerva_error *err);
