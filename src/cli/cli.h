@@ -38,13 +38,15 @@ typedef struct {
     bool *given;                /* set if the option was there; may be NULL */
 } cli_option;
 
+enum { CLI_MAX_ARGS = 4096 };
+
 typedef struct {
     const char *verb;           /* "run" */
     const char *usage;          /* "run [MODEL] [PROMPT] [options]" */
     const char *about;          /* one or more lines */
     const cli_option *options;  /* ends with name == NULL */
     int min_args, max_args;     /* positionals */
-    const char *args[16];       /* filled in */
+    const char *args[CLI_MAX_ARGS];     /* filled in */
     int n_args;
 } cli_command;
 
@@ -106,15 +108,28 @@ void cli_talk_drop_last(cli_talk *t);
 void cli_talk_reset(cli_talk *t);       /* keeps a system message */
 /* Tokens of the rendered conversation; false after an error line. */
 bool cli_talk_tokens(const cli_talk *t, const minerva_model *model, int32_t **ids, size_t *n);
+/* What an answer may say: --schema FILE, --json, --regex, --grammar FILE, --choice A|B. */
+typedef struct {
+    const char *schema, *regex, *grammar, *choice;
+    bool json;
+    minerva_constraint constraint;
+    char *source;               /* what the constraint points to */
+} cli_constraint;
+enum { CLI_N_CONSTRAINT_OPTIONS = 5 };
+void cli_add_constraint_options(cli_option *out, cli_constraint *values);
+/* Reads the files; -1, or the exit code after an error line.  constraint.kind is
+ * MINERVA_CONSTRAINT_NONE if none was asked for. */
+int cli_settle_constraint(cli_constraint *values);
+
 /* Generate to stdout as the text comes; ^C ends the answer, not the program.  The answer
  * is malloc()ed into *answer if that is not NULL. */
 int cli_answer(minerva_session *session, const int32_t *ids, size_t n,
-               const cli_sampling *sampling, bool keep_special, char **answer,
-               minerva_generate_result *result);
+               const cli_sampling *sampling, const minerva_constraint *constraint,
+               bool keep_special, char **answer, minerva_generate_result *result);
 
 /* ---- verbs ------------------------------------------------------------------------- */
 typedef int cli_verb_fn(int argc, char **argv);
-cli_verb_fn cli_run, cli_chat, cli_serve, cli_show, cli_list_models, cli_tokenize, cli_render, cli_logits,
-            cli_bench, cli_backends, cli_doctor, cli_embed;
+cli_verb_fn cli_run, cli_chat, cli_serve, cli_show, cli_list_models, cli_tokenize, cli_render,
+            cli_logits, cli_bench, cli_backends, cli_doctor, cli_embed, cli_schema;
 
 #endif

@@ -53,7 +53,7 @@ static int answer(chat *c)
     }
     free(c->last_answer);
     c->last_answer = NULL;
-    int code = cli_answer(c->session, ids, n, &c->sampling, false, &c->last_answer, &r);
+    int code = cli_answer(c->session, ids, n, &c->sampling, NULL, false, &c->last_answer, &r);
     minerva_free(ids);
     if (code != CLI_OK) return code;
     putchar('\n');

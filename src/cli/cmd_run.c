@@ -9,6 +9,7 @@
 typedef struct {
     cli_model_options model;
     cli_sampling sampling;
+    cli_constraint constraint;
     bool raw, stats, special;
     const char *system, *model_name, *prompt;
 } run_options;
@@ -112,7 +113,9 @@ static int run(run_options *o)
         cli_fail(&err);
         goto done;
     }
-    code = cli_answer(session, ids, n, &o->sampling, o->special, NULL, &result);
+    code = cli_answer(session, ids, n, &o->sampling,
+                      o->constraint.constraint.kind ? &o->constraint.constraint : NULL,
+                      o->special, NULL, &result);
     if (code == CLI_OK && isatty(STDOUT_FILENO)) putchar('\n');
     if (code == CLI_OK && o->stats) print_stats(&result);
     if (code == CLI_OK && result.finish == MINERVA_FINISH_CANCELLED) code = 130;
@@ -127,14 +130,15 @@ done:
 int cli_run(int argc, char **argv)
 {
     run_options o = { 0 };
-    cli_option options[CLI_N_SAMPLING_OPTIONS + 16] = {
+    cli_option options[CLI_N_SAMPLING_OPTIONS + CLI_N_CONSTRAINT_OPTIONS + 16] = {
         { "--raw", NULL, CLI_FLAG, &o.raw, NULL, "continue the prompt as it is: no chat template", 0 },
         { "--system", NULL, CLI_STRING, &o.system, "TEXT", "system message", 0 },
         { "--special", NULL, CLI_FLAG, &o.special, NULL, "print special tokens too", 0 },
         { "--stats", NULL, CLI_FLAG, &o.stats, NULL, "print speeds to stderr", 0 },
     };
-    cli_add_sampling_options(options + 4, &o.sampling);
-    size_t n = 4;
+    cli_add_constraint_options(options + 4, &o.constraint);
+    size_t n = 4 + CLI_N_CONSTRAINT_OPTIONS;
+    cli_add_sampling_options(options + n, &o.sampling);
     while (options[n].name) n++;
     cli_add_model_options(options + n, &o.model);
     cli_command c = {
@@ -149,5 +153,8 @@ int cli_run(int argc, char **argv)
     settle_arguments(&c, &o);
     if (o.raw && o.system)
         return cli_usage("--system needs the chat template that --raw turns off");
-    return run(&o);
+    end = cli_settle_constraint(&o.constraint);
+    if (end < 0) end = run(&o);
+    free(o.constraint.source);
+    return end;
 }

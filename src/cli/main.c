@@ -20,6 +20,7 @@ static const struct {
     { "render", cli_render, "a conversation through the chat template" },
     { "logits", cli_logits, "what the network says after some tokens" },
     { "embed", cli_embed, "a text's embedding" },
+    { "schema", cli_schema, "what can be enforced of JSON Schemas" },
     { "backends", cli_backends, "what models can run on here" },
     { "doctor", cli_doctor, "check the installation" },
 };

@@ -132,13 +132,14 @@ static bool on_piece(void *ctx, const minerva_piece *piece)
 }
 
 int cli_answer(minerva_session *session, const int32_t *ids, size_t n,
-               const cli_sampling *s, bool keep_special, char **answer,
-               minerva_generate_result *result)
+               const cli_sampling *s, const minerva_constraint *constraint, bool keep_special,
+               char **answer, minerva_generate_result *result)
 {
     answer_sink sink = { .keep = answer != NULL };
     minerva_generate_options options = {
         .sampling = &s->sampling, .max_tokens = s->n_tokens, .stop = s->stop.items,
-        .n_stop = s->stop.n, .keep_special = keep_special, .on_piece = on_piece, .ctx = &sink,
+        .n_stop = s->stop.n, .keep_special = keep_special, .constraint = constraint,
+        .on_piece = on_piece, .ctx = &sink,
     };
     struct sigaction ours = { .sa_handler = on_interrupt, .sa_flags = SA_RESETHAND }, before;
     interrupted = 0;
