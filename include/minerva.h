@@ -285,11 +285,6 @@ typedef struct {
 /* Can it be enforced?  Compiles without a vocabulary. */
 MINERVA_API minerva_status minerva_constraint_check(const minerva_constraint *constraint,
     minerva_error *err);
-/* What becomes of each keyword of a schema: {"supported":bool,"error":...,"keywords":
- * [{"path","keyword","status":"enforced"|"annotation"|"refused"}]}; minerva_free(*json). */
-MINERVA_API minerva_status minerva_schema_explain(const minerva_constraint *constraint,
-    char **json, minerva_error *err);
-
 /* The state of one answer under a constraint, for loops of one's own. */
 typedef struct minerva_matcher minerva_matcher;
 MINERVA_API minerva_status minerva_matcher_create(minerva_matcher **out, minerva_model *model,

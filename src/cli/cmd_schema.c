@@ -1,6 +1,6 @@
-/* minerva schema: what is enforced of a JSON Schema, and suites of schemas with instances.
+/* minerva schema: suites of JSON Schemas with instances, run through the token masks.
  *
- * --suite reads files with one {schema, tests:[{data, valid}]} or an array of them.  Each
+ * The files hold one {schema, tests:[{data, valid}]} or an array of them.  Each
  * instance is written on one line with ", " and ": ", tokenised with the vocabulary and fed
  * through the masks token by token; at its end the end must be allowed.
  */
@@ -206,49 +206,13 @@ static bool run_file(suite *s, const char *file)
     return true;
 }
 
-/* ---- explain ----------------------------------------------------------------------- */
-
-static int explain(const char *file, minerva_constraint *how, bool json)
-{
-    size_t len;
-    char *out, *text = cli_read(file, &len);
-    minerva_error err = { 0 };
-    if (!text) return CLI_FAILED;
-    how->kind = MINERVA_JSON_SCHEMA;
-    how->source = text;
-    how->len = len;
-    minerva_status st = minerva_schema_explain(how, &out, &err);
-    free(text);
-    if (st != MINERVA_OK) return cli_fail(&err);
-    json_t *all = json_loads(out, 0, NULL);
-    bool supported = json_is_true(json_object_get(all, "supported"));
-    if (json) {
-        puts(out);
-    } else {
-        const json_t *list = json_object_get(all, "keywords");
-        for (size_t i = 0; i < json_array_size(list); i++) {
-            const json_t *k = json_array_get(list, i);
-            printf("%-10s %s %s\n", json_string_value(json_object_get(k, "status")),
-                   json_string_value(json_object_get(k, "keyword")),
-                   json_string_value(json_object_get(k, "path")));
-        }
-        const char *why = json_string_value(json_object_get(all, "error"));
-        printf("%s%s%s\n", supported ? "can be enforced" : "refused", why && *why ? ": " : "",
-               why ? why : "");
-    }
-    json_decref(all);
-    minerva_free(out);
-    return supported ? CLI_OK : CLI_FAILED;
-}
-
 int cli_schema(int argc, char **argv)
 {
     suite s = { 0 };
-    bool is_suite = false, is_explain = false;
+    bool is_suite = false;
     const char *vocab = NULL;
     const cli_option options[] = {
         { "--suite", NULL, CLI_FLAG, &is_suite, NULL, "run the files' instances", 0 },
-        { "--explain", NULL, CLI_FLAG, &is_explain, NULL, "say what is enforced and refused", 0 },
         { "--vocab", NULL, CLI_STRING, &vocab, "MODEL", "vocabulary (default: the bundled model's)", 0 },
         { "--json", NULL, CLI_FLAG, &s.json, NULL, "one JSON line per test", 0 },
         { "--format-annotation", NULL, CLI_FLAG, &s.how.format_annotation, NULL,
@@ -256,7 +220,7 @@ int cli_schema(int argc, char **argv)
         { 0 },
     };
     cli_command c = {
-        .verb = "schema", .usage = "schema (--suite FILE... | --explain FILE) [options]",
+        .verb = "schema", .usage = "schema --suite FILE... [options]",
         .about = "What can be enforced of JSON Schemas.  A suite file holds one\n"
                  "{schema, tests:[{data, valid}]} or an array of them.  Exit code 0: all right,\n"
                  "1: wrong verdicts, 2: unsupported schemas only.",
@@ -264,8 +228,7 @@ int cli_schema(int argc, char **argv)
     };
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
-    if (is_suite == is_explain) return cli_usage("schema: either --suite or --explain expected");
-    if (is_explain) return explain(c.args[0], &s.how, s.json);
+    if (!is_suite) return cli_usage("schema: --suite expected");
     s.vocab = cli_open_model(vocab, NULL, MINERVA_OPEN_TEXT);
     if (!s.vocab) return CLI_FAILED;
     bool read = true;

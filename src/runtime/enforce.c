@@ -67,18 +67,6 @@ minerva_status minerva_constraint_check(const minerva_constraint *c, minerva_err
     return st;
 }
 
-minerva_status minerva_schema_explain(const minerva_constraint *c, char **json,
-                                      minerva_error *err)
-{
-    mn_constraint_options o;
-    mn_buffer out = { 0 };
-    minerva_status st = translate(c, &o, err);
-    if (st == MINERVA_OK) st = mn_constraint_explain(&out, c->source, c->len, &o, err);
-    if (st == MINERVA_OK && !(*json = mn_buffer_take(&out, NULL))) st = mn_fail_memory(err, 1);
-    mn_buffer_clear(&out);
-    return st;
-}
-
 /* What each id of the model's vocabulary may contribute to constrained text. */
 static minerva_status make_trie(minerva_model *m, minerva_error *err)
 {
