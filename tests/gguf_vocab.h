@@ -82,8 +82,9 @@ static inline minerva_status gguf_vocab_open(gguf_vocab *v, const char *path, mi
     o->remove_extra_whitespaces =
         gguf_vocab_flag(g, "tokenizer.ggml.remove_extra_whitespaces", err) == 1;
     o->escape_whitespaces = true;
-    o->keep_case = gguf_vocab_flag(g, "tokenizer.ggml.normalizer.lowercase", err) == 0;
-    o->keep_accents = gguf_vocab_flag(g, "tokenizer.ggml.normalizer.strip_accents", err) == 0;
+    static const int8_t choice[] = { 0, -1, 1 };
+    o->lowercase = choice[gguf_vocab_flag(g, "tokenizer.ggml.normalizer.lowercase", err) + 1];
+    o->strip_accents = choice[gguf_vocab_flag(g, "tokenizer.ggml.normalizer.strip_accents", err) + 1];
     const mn_gguf_kv *map = mn_gguf_find(g, "tokenizer.ggml.precompiled_charsmap");
     if (map) n_map = (int64_t)map->n;
     if (map) o->precompiled_charsmap = (mn_str){ (const char *)map->data, (size_t)n_map };

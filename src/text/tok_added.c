@@ -23,24 +23,29 @@ static bool word_at(const char *s, size_t len, size_t i)
     return tok_is_word(cp);
 }
 
-static size_t spaces_before(const char *s, size_t i, size_t floor)
+static bool is_space(const mn_tokenizer *t, uint32_t cp)
+{
+    return tok_is_space(cp) && (cp < 0x80 || !t->ascii_spaces);
+}
+
+static size_t spaces_before(const mn_tokenizer *t, const char *s, size_t i, size_t floor)
 {
     while (i > floor) {
         uint32_t cp;
         size_t k = tok_back(s, i);
         tok_decode(s + k, i - k, &cp);
-        if (!tok_is_space(cp)) break;
+        if (!is_space(t, cp)) break;
         i = k;
     }
     return i;
 }
 
-static size_t spaces_after(const char *s, size_t len, size_t i)
+static size_t spaces_after(const mn_tokenizer *t, const char *s, size_t len, size_t i)
 {
     while (i < len) {
         uint32_t cp;
         size_t k = (size_t)tok_decode(s + i, len - i, &cp);
-        if (!tok_is_space(cp)) break;
+        if (!is_space(t, cp)) break;
         i += k;
     }
     return i;
@@ -71,10 +76,10 @@ bool tok_added_next(tok_call *c, const tok_trie *trie, const char *s, size_t len
         *start = i;
         *end = i + n;
         if (flags & TOK_LSTRIP)
-            *start = i > scan->done ? spaces_before(s, i, scan->done) : scan->done;
+            *start = i > scan->done ? spaces_before(c->t, s, i, scan->done) : scan->done;
         /* What an earlier token took as white space need not be looked at again. */
         if (flags & TOK_RSTRIP)
-            *end = spaces_after(s, len, *end > scan->done ? *end : scan->done);
+            *end = spaces_after(c->t, s, len, *end > scan->done ? *end : scan->done);
         scan->scan = i = i + n;
         scan->done = *end;
         if (*start < *end) return true;         /* else an earlier one took all of it */

@@ -87,7 +87,9 @@ size_t tok_charsmap_match(const tok_charsmap *m, const char *s, size_t len, bool
 static size_t next_prefix(const tok_norm *n, const char *s, size_t len, mn_str *out)
 {
     int32_t id;
-    size_t k = n->user_defined ? tok_trie_longest(n->user_defined, s, len, &id) : 0;
+    size_t k = !n->user_defined ? 0
+               : n->partial_matches ? tok_trie_path(n->user_defined, s, len)
+                                    : tok_trie_longest(n->user_defined, s, len, &id);
     if (k) {
         *out = (mn_str){ s, k };
         return k;

@@ -11,6 +11,7 @@
 #include "text/tok_gguf.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,14 @@ static void escape_spaces(mn_tokenizer *t, bool prefix)
     tok_norm *n = add_norm(t, TOK_NORM_REPLACE);
     n->pattern = TOK_STR(" ");
     n->content = TOK_STR("\xe2\x96\x81");
+}
+
+static void add_split(mn_tokenizer *t, tok_set set, tok_behavior behavior)
+{
+    t->pres[t->n_pres++] = (tok_pre){
+        .kind = TOK_PRE_SPLIT, .behavior = behavior,
+        .pattern = { .kind = TOK_PAT_SET, .set = set, .least = 1, .most = 1 },
+    };
 }
 
 static minerva_status keys_are_texts(loader *l)
@@ -423,6 +432,10 @@ static minerva_status load_bpe(loader *l)
     const mn_gguf_vocab *v = l->v;
     tok_gguf_pre pre;
     bool gemma4 = tok_eq(v->model, "gemma4");
+    if (tok_eq(v->model, "whitespace")) {
+        add_split(t, (tok_set){ .bits = TOK_WS }, TOK_REMOVED);
+        if (v->lowercase > 0) add_norm(t, TOK_NORM_LLAMA_LOWER);
+    }
     minerva_status st = tok_gguf_pre_find(&pre, t, gemma4 ? TOK_STR("gemma4") : v->pre, l->err);
     if (st) return st;
     int32_t fallback = gemma4 || pre.no_bos ? -1 : 11;
@@ -456,14 +469,6 @@ static const tok_range alone[] = {
     { 0x2B740, 0x2B81F }, { 0x2B920, 0x2CEAF }, { 0xF900, 0xFAFF }, { 0x2F800, 0x2FA1F },
 };
 
-static void add_split(mn_tokenizer *t, tok_set set, tok_behavior behavior)
-{
-    t->pres[t->n_pres++] = (tok_pre){
-        .kind = TOK_PRE_SPLIT, .behavior = behavior,
-        .pattern = { .kind = TOK_PAT_SET, .set = set, .least = 1, .most = 1 },
-    };
-}
-
 static minerva_status trie_of_texts(loader *l, tok_trie *trie)
 {
     if (!tok_trie_init(trie)) return mn_fail_memory(l->err, 4096);
@@ -481,11 +486,11 @@ static minerva_status load_wordpiece(loader *l)
     minerva_status st;
     set_info(l, "WordPiece", l->v->cls >= 0 ? l->v->cls : 101, -1, 100, 0);
     t->model.kind = TOK_LLAMA_WORDPIECE;
-    bool lower = !l->v->keep_case, accents = l->v->keep_accents || !lower;
-    if (!accents) add_norm(t, TOK_NORM_NFD_FIRST);
+    bool lower = l->v->lowercase >= 0, strip = l->v->strip_accents ? l->v->strip_accents > 0 : lower;
+    if (strip) add_norm(t, TOK_NORM_NFD_FIRST);
     add_norm(t, TOK_NORM_LLAMA_BERT);
-    if (!accents) add_norm(t, TOK_NORM_STRIP_ACCENTS);
-    if (lower) add_norm(t, TOK_NORM_LOWERCASE);
+    if (strip) add_norm(t, TOK_NORM_LLAMA_MARKS);
+    if (lower) add_norm(t, TOK_NORM_LLAMA_LOWER);
     add_split(t, (tok_set){ .bits = TOK_WS }, TOK_REMOVED);
     add_split(t, (tok_set){ .bits = TOK_P, .ranges = alone, .n_ranges = sizeof alone / sizeof *alone }, TOK_ISOLATED);
     if ((st = trie_of_texts(l, &t->model.trie)) || (st = marked_bytes(l))) return st;
@@ -509,7 +514,7 @@ static minerva_status load_unigram(loader *l)
     n->user_defined = user;
     n->add_space = l->v->add_space_prefix > 0;
     n->remove_extra_spaces = l->v->remove_extra_whitespaces;
-    n->escape_spaces = true;
+    n->escape_spaces = n->partial_matches = m->lead_lengths = true;
     if (!tok_trie_init(user)) return mn_fail_memory(l->err, 4096);
     if ((st = tok_charsmap_init(&n->charsmap, &t->arena, l->v->precompiled_charsmap.data,
                                 l->v->precompiled_charsmap.len, l->err)))
@@ -577,6 +582,40 @@ static minerva_status load_rwkv(loader *l)
     return set_ends(l, -1, -1);
 }
 
+/* ---- PLaMo-2 --------------------------------------------------------------------------------------------------------- */
+
+static minerva_status load_plamo2(loader *l)
+{
+    mn_tokenizer *t = l->t;
+    tok_model *m = &t->model;
+    set_info(l, "PLaMo-2", 1, 2, 0, 3);
+    m->kind = TOK_PLAMO2;
+    m->scores = mn_arena_array(&t->arena, (size_t)t->n_tokens + 1, sizeof *m->scores);
+    if (!m->scores || !tok_trie_init(&m->trie)) return mn_fail_memory(l->err, 4096);
+    for (int32_t i = 0; i < t->n_tokens; i++) {
+        mn_str text = t->text[i];
+        unsigned char byte;
+        t->bytes[i] = text;
+        if (l->types[i] == BYTE) {
+            if (!tok_byte_token(text, &byte)) continue;
+            m->byte_id[byte] = i;
+            t->bytes[i] = tok_str(&t->arena, (char[]){ (char)byte }, 1);
+            continue;
+        }
+        float score = l->v->scores ? l->v->scores[i] : 0;
+        m->scores[i] = round((double)(score * 1e4f));
+        bool usable = isfinite(score) && m->scores[i] > -2e7 && m->scores[i] < 2e9;
+        if (usable && text.len && !tok_trie_put(&m->trie, text.data, text.len, i, true))
+            return mn_fail_memory(l->err, text.len);
+    }
+    for (int b = 0; b < 256; b++)
+        if (m->byte_id[b] < 0)
+            return mn_fail(l->err, MINERVA_INVALID, "tokenizer.ggml.tokens: a byte token for each "
+                           "byte expected, <0x%02X> is missing", (unsigned)b);
+    decode_bytes(t, false);
+    return ends(l, false, false);
+}
+
 /* ---- all of them --------------------------------------------------------------------------------------------------------- */
 
 static minerva_status load(loader *l)
@@ -584,9 +623,10 @@ static minerva_status load(loader *l)
     const mn_gguf_vocab *v = l->v;
     mn_tokenizer *t = l->t;
     minerva_status st = MINERVA_OK;
+    t->ascii_spaces = true;
     if (!tok_alloc_ids(t, v->n_tokens)) return mn_fail_memory(l->err, (size_t)v->n_tokens * 40);
     t->norms = mn_arena_array(&t->arena, 8, sizeof *t->norms);
-    t->pres = mn_arena_array(&t->arena, TOK_GGUF_MAX_STEPS, sizeof *t->pres);
+    t->pres = mn_arena_array(&t->arena, TOK_GGUF_MAX_STEPS + 1, sizeof *t->pres);
     t->decs = mn_arena_array(&t->arena, 2, sizeof *t->decs);
     l->types = mn_arena_alloc(&t->arena, (size_t)v->n_tokens + 1);
     if (!t->norms || !t->pres || !t->decs || !l->types) return mn_fail_memory(l->err, 4096);
@@ -595,10 +635,12 @@ static minerva_status load(loader *l)
         if (!t->text[i].len) t->text[i] = (mn_str){ NULL, 0 };
     correct_types(l);
     if (tok_eq(v->model, "llama")) st = load_spm(l);
-    else if (tok_eq(v->model, "gpt2") || tok_eq(v->model, "gemma4")) st = load_bpe(l);
+    else if (tok_eq(v->model, "gpt2") || tok_eq(v->model, "gemma4")
+             || tok_eq(v->model, "whitespace")) st = load_bpe(l);
     else if (tok_eq(v->model, "bert")) st = load_wordpiece(l);
     else if (tok_eq(v->model, "t5")) st = load_unigram(l);
     else if (tok_eq(v->model, "rwkv")) st = load_rwkv(l);
+    else if (tok_eq(v->model, "plamo2")) st = load_plamo2(l);
     else
         st = mn_fail(l->err, MINERVA_UNSUPPORTED, "tokenizer.ggml.model: \"%.*s\" is not known here",
                      (int)(v->model.len < 60 ? v->model.len : 60), v->model.data ? v->model.data : "");

@@ -154,7 +154,7 @@ static const scheme schemes[] = {
     { { "granite-embed-multi-97m" },
       { RULE(.contraction = 3, .word = 7, .digits = 3, .punct = 3, .newline = 1) }, 1, IGNORE_MERGES },
     { { "tiny_aya", "cohere2moe" },
-      { { .pattern = { .kind = TOK_PAT_GROUPS, .bounded = true } },
+      { { .pattern = { .kind = TOK_PAT_GROUPS, .set = { .bits = TOK_N }, .merge_before = true } },
         RULE(.contraction = 3, .word = 3, .digits = 3, .punct = 3, .newline = 1) }, 2, 0 },
     { { "kimi-k2" }, { RULE(.contraction = 3, .word = 8, .digits = 3, .punct = 2, .newline = 1) }, 1, 0 },
     { { "superbpe" }, { BITS(TOK_N, SIZE_MAX), { .pattern = { .kind = TOK_PAT_GROUP_BORDERS } } }, 2, 0 },

@@ -115,6 +115,8 @@ static inline uint32_t tok_trie_child(const tok_trie *t, uint32_t node, unsigned
     }
 }
 
+/* How many bytes of s the trie has as the start of some key. */
+size_t tok_trie_path(const tok_trie *t, const char *s, size_t len);
 /* Longest key that is a prefix of s; its length, 0 if none. */
 size_t tok_trie_longest(const tok_trie *t, const char *s, size_t len, int32_t *value);
 
@@ -148,7 +150,8 @@ typedef enum {
     TOK_NORM_STRIP, TOK_NORM_STRIP_ACCENTS, TOK_NORM_STRIP_NONSPACING, TOK_NORM_REPLACE,
     TOK_NORM_REPLACE_REGEX, TOK_NORM_PREPEND, TOK_NORM_APPEND, TOK_NORM_NMT,
     TOK_NORM_CHARSMAP, TOK_NORM_BERT_CLEAN, TOK_NORM_BERT_CHINESE, TOK_NORM_BYTE_LEVEL,
-    TOK_NORM_SENTENCEPIECE, TOK_NORM_LLAMA_UGM, TOK_NORM_LLAMA_BERT, TOK_NORM_NFD_FIRST
+    TOK_NORM_SENTENCEPIECE, TOK_NORM_LLAMA_UGM, TOK_NORM_LLAMA_BERT, TOK_NORM_NFD_FIRST,
+    TOK_NORM_LLAMA_MARKS, TOK_NORM_LLAMA_LOWER
 } tok_norm_kind;
 
 typedef struct {
@@ -159,6 +162,7 @@ typedef struct {
     tok_charsmap charsmap;
     tok_trie *user_defined;     /* sentencepiece, llama-ugm: pieces left as they are */
     bool add_space, remove_extra_spaces, escape_spaces, space_behind;
+    bool partial_matches;       /* llama.cpp: any start of a user-defined piece counts */
     bool first_only;            /* add_space at the start of the whole text alone */
 } tok_norm;
 
@@ -251,7 +255,7 @@ typedef struct {
 /* ---- models -------------------------------------------------------------------------- */
 
 typedef enum { TOK_BPE, TOK_SCORE_BPE, TOK_UNIGRAM, TOK_WORDPIECE, TOK_LLAMA_WORDPIECE,
-               TOK_WORDLEVEL, TOK_CHARS, TOK_SP_WORDS, TOK_GREEDY } tok_model_kind;
+               TOK_WORDLEVEL, TOK_CHARS, TOK_GREEDY, TOK_PLAMO2 } tok_model_kind;
 
 typedef struct {
     uint32_t left, right, rank;
@@ -286,6 +290,7 @@ typedef struct {
     double *scores;             /* [n_tokens] */
     double unk_score;
     bool float_sums;            /* scores are added in single precision */
+    bool lead_lengths;          /* characters are as long as their first byte says */
     tok_trie trie, trie_inner;
     int64_t max_word_chars;
 } tok_model;
@@ -330,6 +335,7 @@ struct mn_tokenizer {
     int n_norms;
     tok_pre *pres;
     int n_pres;
+    bool ascii_spaces;          /* what lstrip and rstrip tokens take: ASCII spaces only */
     bool keeps_bytes;           /* broken UTF-8 goes through as it is, else as U+FFFD */
     tok_dec *decs;
     int n_decs;
@@ -367,6 +373,7 @@ void tok_unigram_word(tok_call *c, const char *s, size_t len);
 void tok_wordpiece_word(tok_call *c, const char *s, size_t len);
 void tok_llama_wordpiece_word(tok_call *c, const char *s, size_t len);
 void tok_greedy_word(tok_call *c, const char *s, size_t len);
+void tok_plamo2_word(tok_call *c, const char *s, size_t len);
 void tok_regex_call_end(tok_call *c);
 
 /* Added tokens in a text, left to right, the longest at each place. */

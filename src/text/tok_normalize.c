@@ -350,6 +350,7 @@ static uint32_t first_of_nfd(uint32_t cp)
     return n > 0 ? (uint32_t)parts[0] : cp;
 }
 
+static bool llama_no_mark(uint32_t cp) { return !(tok_bits(cp) & TOK_M); }
 static bool all(uint32_t cp) { return true; }
 
 static bool is_chinese(uint32_t cp)
@@ -538,6 +539,8 @@ static bool apply(tok_call *c, const tok_norm *n, writer *w)
     case TOK_NORM_SENTENCEPIECE: tok_sentencepiece_normalize(n, w->in, w->out); break;
     case TOK_NORM_LLAMA_BERT: filter(w, llama_bert_keeps, NULL); break;
     case TOK_NORM_NFD_FIRST: filter(w, all, first_of_nfd); break;
+    case TOK_NORM_LLAMA_MARKS: filter(w, llama_no_mark, NULL); break;
+    case TOK_NORM_LLAMA_LOWER: filter(w, all, tok_lower); break;
     case TOK_NORM_LLAMA_UGM: tok_llama_ugm_normalize(n, w->in, w->out); break;
     }
     return true;

@@ -568,6 +568,7 @@ bool tok_pattern_next(const tok_pattern *p, tok_call *c, const char *s, size_t l
 #define CASED_TAIL "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+" \
                    "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
 #define SPACES "\\s+(?!\\S)|\\s+"
+#define THREES "\\d{1,3}(?=(?:\\d{3})*\\b)"
 #define CJK_KANA "[\xe4\xb8\x80-\xe9\xbe\xa5\xe3\x81\x80-\xe3\x82\x9f\xe3\x82\xa0-\xe3\x83\xbf]+"
 
 static const tok_range cjk_kana[] = { { 0x4E00, 0x9FA5 }, { 0x3040, 0x30FF } };
@@ -613,6 +614,10 @@ bool tok_pattern_known(const char *regex, size_t len, tok_pattern *out)
         { "\\p{N}+", { .bits = TOK_N }, SIZE_MAX }, { "\\d", { .bits = TOK_CAT(ND) }, 1 },
         { CJK_KANA, { .ranges = cjk_kana, .n_ranges = 2 }, SIZE_MAX },
     };
+    if (len == strlen(THREES) && !memcmp(regex, THREES, len)) {
+        *out = (tok_pattern){ .kind = TOK_PAT_GROUPS, .set = { .bits = TOK_CAT(ND) }, .bounded = true };
+        return true;
+    }
     *out = (tok_pattern){ .kind = TOK_PAT_SET, .least = 1 };
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         if (strlen(sets[i].regex) != len || memcmp(sets[i].regex, regex, len)) continue;

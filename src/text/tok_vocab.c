@@ -163,6 +163,14 @@ bool tok_trie_put(tok_trie *t, const char *s, size_t len, int32_t value, bool re
     return true;
 }
 
+size_t tok_trie_path(const tok_trie *t, const char *s, size_t len)
+{
+    uint32_t node = 0;
+    for (size_t i = 0; i < len; i++)
+        if (!(node = tok_trie_child(t, node, (unsigned char)s[i]))) return i;
+    return len;
+}
+
 size_t tok_trie_longest(const tok_trie *t, const char *s, size_t len, int32_t *value)
 {
     size_t best = 0;

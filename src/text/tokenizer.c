@@ -97,6 +97,7 @@ static void model_word(tok_call *c, const char *s, size_t len)
     case TOK_UNIGRAM: tok_unigram_word(c, s, len); break;
     case TOK_LLAMA_WORDPIECE: tok_llama_wordpiece_word(c, s, len); break;
     case TOK_GREEDY: tok_greedy_word(c, s, len); break;
+    case TOK_PLAMO2: tok_plamo2_word(c, s, len); break;
     default: tok_wordpiece_word(c, s, len); break;
     }
 }

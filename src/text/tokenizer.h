@@ -42,7 +42,7 @@ typedef struct {
     bool remove_extra_whitespaces, escape_whitespaces;
     mn_str precompiled_charsmap;
     mn_str name;                /* general.name: llama.cpp knows Phi-3's tokens by it */
-    bool keep_case, keep_accents;       /* normalizer.lowercase, .strip_accents are false */
+    int8_t lowercase, strip_accents;    /* normalizer.*: 1 true, -1 false, 0 not said */
 } mn_gguf_vocab;
 
 minerva_status mn_tokenizer_from_gguf(mn_tokenizer **out, const mn_gguf_vocab *vocab,
