@@ -63,6 +63,16 @@ static minerva_status get_choice(const mn_gguf *g, const char *key, int8_t *out,
     return st;
 }
 
+/* The same as 0, -1, 1. */
+static minerva_status get_sign(const mn_gguf *g, const char *key, int8_t *out,
+                               minerva_error *err)
+{
+    int8_t choice;
+    minerva_status st = get_choice(g, key, &choice, err);
+    if (st == MINERVA_OK) *out = (int8_t)(choice < 0 ? 0 : choice ? 1 : -1);
+    return st;
+}
+
 static minerva_status read_arrays(const mn_gguf *g, mn_gguf_vocab *v, vocab_arrays *a,
                                   minerva_error *err)
 {
@@ -140,7 +150,11 @@ static minerva_status from_gguf(mn_tokenizer **out, const mn_gguf *g, minerva_er
         || (st = mn_gguf_get_bool(g, "tokenizer.ggml.escape_whitespaces", true,
                                   &v.escape_whitespaces, err)) != MINERVA_OK
         || (st = get_str(g, "tokenizer.ggml.model", &v.model, err)) != MINERVA_OK
-        || (st = get_str(g, "tokenizer.ggml.pre", &v.pre, err)) != MINERVA_OK)
+        || (st = get_str(g, "tokenizer.ggml.pre", &v.pre, err)) != MINERVA_OK
+        || (st = get_str(g, "general.name", &v.name, err)) != MINERVA_OK
+        || (st = get_sign(g, "tokenizer.ggml.normalizer.lowercase", &v.lowercase, err)) != MINERVA_OK
+        || (st = get_sign(g, "tokenizer.ggml.normalizer.strip_accents", &v.strip_accents, err))
+               != MINERVA_OK)
         goto done;
     const mn_gguf_kv *map = mn_gguf_find(g, "tokenizer.ggml.precompiled_charsmap");
     if (map) {
