@@ -107,6 +107,9 @@ def problem(rng, split):
         a, b = max(a, 2), max(b, 2)
         if op == "-" and a <= b:
             a, b = b + 3, b
+    if op == "/":
+        b = max(b, 2)
+        a = b * rng.randint(2, 12)
     c = value(op, a, b)
     n, m = rng.sample(words.GIRLS + words.BOYS, 2)
     env = Env(rng, n=n, m=m, a=str(a), b=str(b), c=str(c), things=one_of(rng, THINGS))

@@ -40,7 +40,7 @@ ROW = 2049
 SEED = 20
 
 # kind of conversation: share of the conversations in the mix
-MIX = [(stories, 12), (facts, 19), (smalltalk, 10), (knowledge, 10), (arithmetic, 14), (extract, 10), (tools, 10), (follow, 9), (passages, 6)]
+MIX = [(stories, 12), (facts, 20), (smalltalk, 11), (knowledge, 11), (arithmetic, 12), (extract, 14), (tools, 14), (follow, 9), (passages, 7)]
 MIX_TOTAL = sum(w for _, w in MIX)
 COMMON = [facts, smalltalk, knowledge, arithmetic, follow, stories, extract]
 

@@ -7,22 +7,23 @@ user asked for; a field that the sentence does not give is null.
 """
 
 import json
+import re
 
 import words
-from grammar import Chat, Env, hold_out, join_list, one_of, roughen, some_of, with_article
+from grammar import Chat, Env, capitalise, hold_out, join_list, one_of, roughen, some_of, with_article
 
 
 def person(rng):
-    return one_of(rng, words.GIRLS + words.BOYS)
+    return words.first_name(rng)
 
 
 def full_name(rng):
-    return person(rng) + " " + one_of(rng, words.SURNAMES)
+    return person(rng) + " " + words.surname(rng)
 
 
 def email(rng):
-    return "%s%s@%s.%s" % (person(rng).lower(), one_of(rng, ["", ".", "_", ""]) + one_of(rng, ["", one_of(rng, words.SURNAMES).lower(), str(rng.randint(1, 99))]),
-                           one_of(rng, "example mail post acorn bluebird harbour lantern north office papermill".split()), one_of(rng, "com org net".split()))
+    return "%s%s@%s.%s" % (person(rng).lower(), one_of(rng, ["", ".", "_", ""]) + one_of(rng, ["", words.surname(rng).lower(), str(rng.randint(1, 99))]),
+                           one_of(rng, ["example", "mail", "post", one_of(rng, words.NOUNS), words.coin(rng, False)]), one_of(rng, "com org net".split()))
 
 
 def phone(rng):
@@ -53,15 +54,15 @@ FIELDS = {
     "name": (person, ["name", "first_name", "person", "who", "firstname"], ["given_name", "individual"]),
     "full_name": (full_name, ["name", "full_name", "person", "customer", "fullName"], ["complete_name", "whole_name"]),
     "age": (lambda r: r.randint(1, 99), ["age", "years", "age_in_years"], ["years_old"]),
-    "city": (lambda r: one_of(r, words.CITIES), ["city", "town", "place", "location", "residence"], ["home_town"]),
-    "to": (lambda r: one_of(r, words.CITIES), ["to", "destination", "arrival_city", "target"], ["travel_goal", "to_city"]),
-    "from": (lambda r: one_of(r, words.CITIES), ["from", "origin", "departure_city", "start"], ["from_city", "starting_point"]),
+    "city": (words.city, ["city", "town", "place", "location", "residence"], ["home_town"]),
+    "to": (words.city, ["to", "destination", "arrival_city", "target"], ["travel_goal", "to_city"]),
+    "from": (words.city, ["from", "origin", "departure_city", "start"], ["from_city", "starting_point"]),
     "job": (lambda r: one_of(r, words.JOBS), ["job", "profession", "occupation", "work"], ["job_title"]),
     "hobby": (lambda r: one_of(r, words.HOBBIES), ["hobby", "interest", "likes"], ["pastime"]),
-    "company": (lambda r: one_of(r, words.COMPANIES), ["company", "employer", "firm", "organisation"], ["business", "company_name"]),
+    "company": (words.company, ["company", "employer", "firm", "organisation"], ["business", "company_name"]),
     "email": (email, ["email", "mail", "email_address", "contact"], ["e_mail"]),
     "phone": (phone, ["phone", "phone_number", "telephone", "tel"], ["mobile", "call_number"]),
-    "product": (lambda r: one_of(r, words.PRODUCTS), ["product", "item", "article", "thing"], ["goods", "product_name"]),
+    "product": (words.product, ["product", "item", "article", "thing"], ["goods", "product_name"]),
     "quantity": (lambda r: r.randint(2, 60), ["quantity", "count", "number", "amount"], ["how_many", "units"]),
     "price": (price, ["price", "cost", "total"], ["price_in_dollars", "sum_paid"]),
     "colour": (lambda r: one_of(r, words.COLOURS), ["colour", "color"], ["paint_colour"]),
@@ -79,7 +80,7 @@ FIELDS = {
     "event": (lambda r: one_of(r, "meeting|concert|birthday party|wedding|lecture|workshop|football match|dinner|exhibition|book club|rehearsal|interview|picnic".split("|")),
               ["event", "what", "title", "subject"], ["occasion"]),
     "weight": (lambda r: r.randint(1, 120), ["weight", "weight_kg", "kilograms"], ["mass_kg"]),
-    "street": (lambda r: one_of(r, "Oak Maple Mill River Church Garden Station Bridge Hill Lake Market School".split()) + " " + one_of(r, ["Street", "Road", "Lane"]) + " " + str(r.randint(1, 200)),
+    "street": (lambda r: (one_of(r, words.NOUNS).capitalize() if r.random() < 0.6 else words.coin(r)) + " " + one_of(r, ["Street", "Road", "Lane"]) + " " + str(r.randint(1, 200)),
                ["address", "street"], ["street_address"]),
 }
 
@@ -121,6 +122,42 @@ CLAUSES = {
     "year": ["It was in {year}.", "The year was {year}."], "rating": ["I give it {rating} stars."], "event": ["I am coming to the {event}.", "The {event} was lovely."], "weight": ["The weight is {weight} kilograms."],
     "street": ["My address is {street}.", "Send it to {street}."], "room": ["The room is {room}."], "food": ["I would like {food}.", "We ate {food}."],
 }
+
+
+# one sentence a field, where field and value may be anything
+ANY = ["The {key} is {value}.", "The {key} is {value}.", "{Key}: {value}.", "Its {key} was {value}.", "We chose {value} as the {key}.", "As for the {key}, it is {value}.", "They set the {key} to {value}.",
+       "For the {key} we have {value}.", "{value} is the {key}.", "Please note the {key}: {value}.", "{Key} = {value};", "The {key} must be {value}."]
+
+
+def any_value(rng):
+    k = rng.randrange(8)
+    if k == 0:
+        return rng.randint(0, 9999)
+    if k == 1:
+        return round(rng.randint(1, 99999) / 100, 2)
+    return [words.coin(rng), words.coin(rng) + " " + words.coin(rng), one_of(rng, words.ADJECTIVES) + " " + one_of(rng, words.NOUNS), one_of(rng, words.NOUNS), code(rng), one_of(rng, [date, clock, person, words.city, words.company])(rng)][k - 2]
+
+
+def anything(rng):
+    """(text, {label: value}) with labels and values that nobody has seen together."""
+    out = {}
+    for _ in range(rng.randint(1, 4)):
+        out[words.label(rng)] = any_value(rng)
+    style = rng.random()
+    spoken = {k: re.sub("([A-Z])", lambda m: " " + m.group(1).lower(), k).replace("_", " ") for k in out}
+    if style < 0.3:
+        text = one_of(rng, ["\n", ", ", "; "]).join("%s: %s" % (spoken[k] if rng.random() < 0.7 else k, v) for k, v in out.items())
+    else:
+        text = " ".join(capitalise(Env(rng, key=spoken[k], value=str(v)).say(one_of(rng, ANY))) for k, v in out.items())
+    keys = list(out)
+    if rng.random() < 0.5:
+        rng.shuffle(keys)
+    if rng.random() < 0.3:
+        keys = keys[:rng.randint(1, len(keys))]
+    return text, {k: out[k] for k in keys}
+
+
+AROUND = ["customer_{k}", "the_{k}", "{k}_1", "my_{k}", "{k}_value", "order_{k}", "user_{k}", "client_{k}", "{k}_text", "full_{k}", "new_{k}", "{k}_of_record", "main_{k}", "{k}_field", "input_{k}", "known_{k}"]
 
 
 def free_text(rng, split):
@@ -175,6 +212,8 @@ def draw(rng, split, unseen_names=False):
         if k == "petname" and "name" in keys:
             names = [n for n in names if n != "name"]
         name = names[0] if not unseen_names and rng.random() < 0.5 else one_of(rng, names)
+        if split == "train" and rng.random() < 0.15:
+            name = one_of(rng, AROUND).replace("{k}", name)
         while name in out:
             name = k if k not in out else k + "_" + str(len(out))
         out[name] = values[k]
@@ -203,7 +242,7 @@ def schema_of(out):
 
 
 def array_task(rng):
-    what, pool = one_of(rng, [("names", words.GIRLS + words.BOYS), ("cities", words.CITIES), ("animals", list(words.ANIMALS)), ("colours", words.COLOURS), ("foods", words.FOODS), ("products", words.PRODUCTS)])
+    what, pool = one_of(rng, [("names", [words.first_name(rng) for _ in range(6)]), ("cities", sorted({words.city(rng) for _ in range(9)})), ("words", words.NOUNS), ("animals", list(words.ANIMALS)), ("colours", words.COLOURS), ("foods", words.FOODS), ("products", words.PRODUCTS)])
     items = some_of(rng, pool, rng.randint(1, 5))
     shown = [with_article(x) for x in items] if what in ("animals", "products") and not items[0].startswith("pair") else items
     text = one_of(rng, ["I saw %s.", "In the story there are %s.", "We talked about %s.", "Today we have %s.", "On the list are %s.", "%s: that is all."]) % join_list(shown)
@@ -217,13 +256,21 @@ def invent(rng):
     out = {}
     for k in keys:
         out.setdefault(FIELDS[k][1][0], FIELDS[k][0](rng))
+    if rng.random() < 0.2:
+        # the form comes from a schema that the prompt does not show
+        person_keys = one_of(rng, [["full_name", "age", "city"], ["name", "age"], ["full_name", "age", "job"], ["name", "job", "city"], ["name", "hobby", "pet"]])
+        return one_of(rng, ["Invent a person.", "Make up a person.", "Invent a character.", "Give me an example of a person.", "Describe an imaginary person.", "Create a user."]), \
+            to_json({FIELDS[k][1][0]: FIELDS[k][0](rng) for k in person_keys})
     thing = one_of(rng, ["a person", "a customer", "an example", "a record", "an order", "a character", "some data"])
     q = one_of(rng, ["Invent %s as JSON with %s.", "Make up %s with the fields %s. Answer as JSON.", "Give me %s as JSON with the keys %s.", "Create %s: JSON with %s."]) % (thing, spell_fields(rng, list(out)))
     return q, to_json(out)
 
 
 def one(rng, split, unseen_names=False):
-    text, out = draw(rng, split, unseen_names)
+    if split == "train" and rng.random() < 0.35:
+        text, out = anything(rng)
+    else:
+        text, out = draw(rng, split, unseen_names)
     env = Env(rng, text=text.replace("[", "(").replace("{", "("), fields=spell_fields(rng, list(out)))
     return env.say(one_of(rng, SPLIT[split]["ask"])), to_json(out)
 
@@ -245,7 +292,7 @@ def make(rng, split, system=None, unseen_names=False):
         if r < 0.66:
             q, a = one(rng, split)
         elif r < 0.78:
-            text, out = draw(rng, split)
+            text, out = draw(rng, split) if rng.random() < 0.6 else anything(rng)
             q = one_of(rng, SCHEMA_ASKS).replace("{schema}", schema_of(out)).replace("{text}", text)
             a = to_json(out)
         elif r < 0.90:

@@ -140,6 +140,48 @@ GENERAL = [
     (["How many [metres|meters] are in a [kilometre|kilometer]?"], "A kilometre has 1000 metres."), (["How many grams are in a kilogram?"], "A kilogram has 1000 grams."),
 ]
 
+GENERAL += [
+    (["Why is [the grass|grass] green?", "Why are leaves green?"], "Because leaves contain chlorophyll, a green substance that catches sunlight."),
+    (["Why is the sea [salty|salt]?", "Why is sea water salty?"], "Rivers wash salt out of the rocks and carry it into the sea."),
+    (["Why do [we|people] sleep?"], "Sleep gives the body and the brain time to rest and to repair themselves."),
+    (["Why do [we|people] dream?"], "Nobody knows exactly. The brain seems to sort what it has seen during the day."),
+    (["Why do cats purr?"], "Cats mostly purr when they feel well."), (["Why do dogs bark?"], "Dogs bark to warn, to greet and to call."),
+    (["Why do birds sing?"], "Birds sing to find a partner and to defend their place."), (["Why is the sun [hot|so hot]?"], "In the sun hydrogen is turned into helium, and that sets free a lot of energy."),
+    (["Why does ice [float|swim][?| on water?]"], "Ice is lighter than water, because water grows when it freezes."), (["Why do we need [water|to drink water]?"], "Our body is mostly water and loses some of it every day."),
+    (["Why is snow white?"], "Snow reflects all the colours of light, and together they are white."), (["Why do [we|people] get older?"], "The cells of the body wear out over time."),
+    (["How high is the Eiffel Tower?", "How tall is the Eiffel [Tower|tower]?"], "The Eiffel Tower is about 330 metres high."), (["Where is the Eiffel [Tower|tower]?"], "The Eiffel Tower is in Paris."),
+    (["Where is Big Ben?"], "Big Ben is in London."), (["Where is the Colosseum?"], "The Colosseum is in Rome."), (["Where are the pyramids?"], "The most famous pyramids are in Egypt."),
+    (["Who wrote Harry Potter?"], "J. K. Rowling wrote it."), (["Who wrote The Lord of the Rings?", "Who wrote The Hobbit?"], "J. R. R. Tolkien wrote it."), (["Who wrote Don Quixote?"], "Miguel de Cervantes wrote it."),
+    (["Who wrote War and Peace?"], "Leo Tolstoy wrote it."), (["Who wrote Moby Dick?"], "Herman Melville wrote it."), (["Who wrote [Tom Sawyer|Huckleberry Finn]?"], "Mark Twain wrote it."),
+    (["Who wrote Robinson Crusoe?"], "Daniel Defoe wrote it."), (["Who wrote The Wizard of Oz?"], "L. Frank Baum wrote it."), (["Who wrote Faust?"], "Johann Wolfgang von Goethe wrote it."),
+    (["Who wrote 1984?", "Who wrote Animal Farm?"], "George Orwell wrote it."), (["Who wrote Winnie-the-Pooh?"], "A. A. Milne wrote it."), (["Who collected the fairy tales of Germany?", "Who wrote Hansel and Gretel?"], "The Brothers Grimm collected it."),
+    (["Who [was|is] [William Shakespeare|Shakespeare]?"], "William Shakespeare was an English poet who wrote plays such as Hamlet."), (["Who [was|is] [Isaac Newton|Newton]?"], "Isaac Newton was an English scientist who described gravity."),
+    (["Who [was|is] [Marie Curie]?"], "Marie Curie was a scientist who discovered radium and won two Nobel Prizes."), (["Who [was|is] [Leonardo da Vinci]?"], "Leonardo da Vinci was an Italian painter and inventor. He painted the Mona Lisa."),
+    (["Who [was|is] [Mozart|Wolfgang Amadeus Mozart]?"], "Mozart was a composer from Salzburg."), (["Who [was|is] [Beethoven|Ludwig van Beethoven]?"], "Beethoven was a German composer."), (["Who [was|is] [Napoleon]?"], "Napoleon was an emperor of France."),
+    (["Who [was|is] [Cleopatra]?"], "Cleopatra was a queen of Egypt."), (["Who [was|is] [Julius Caesar|Caesar]?"], "Julius Caesar was a Roman general and statesman."), (["Who [was|is] [Charles Darwin|Darwin]?"], "Charles Darwin was a naturalist who explained evolution."),
+    (["Who [was|is] [Alan Turing|Turing]?"], "Alan Turing was a mathematician and one of the fathers of the computer."), (["Who [was|is] [Ada Lovelace]?"], "Ada Lovelace wrote what is called the first computer program."),
+    (["Who [was|is] [Christopher Columbus|Columbus]?"], "Christopher Columbus was a sailor who reached America in 1492."), (["Who invented the printing press?"], "Johannes Gutenberg invented the printing press with movable type."),
+    (["When did the Second World War end?", "When did World War II end?"], "The Second World War ended in 1945."), (["When did the First World War [begin|start]?"], "The First World War began in 1914."), (["When did the Berlin Wall fall?"], "The Berlin Wall fell in 1989."),
+    (["When did people first land on the moon?"], "People first landed on the moon in 1969."), (["[What is|What's] gravity?"], "Gravity is the force that pulls things to the ground and keeps the planets on their way."),
+    (["How fast is light?", "[What is|What's] the speed of light?"], "Light travels about 300,000 kilometres per second."), (["[What is|What's] photosynthesis?"], "Photosynthesis is the way in which plants make sugar from light, water and air."),
+    (["[What is|What's] [a volcano]?"], "A volcano is a mountain from which hot melted rock can come out."), (["[What is|What's] [an earthquake]?"], "An earthquake is a shaking of the ground."), (["[What is|What's] [a mammal]?"], "A mammal is an animal that feeds its young with milk."),
+    (["[What is|What's] [an insect]?"], "An insect is a small animal with six legs."), (["[What is|What's] [a verb]?"], "A verb is a word for something one does, such as run or think."), (["[What is|What's] [a noun]?"], "A noun is a word for a person, a place or a thing."),
+    (["[What is|What's] [an adjective]?"], "An adjective is a word that describes something, such as red or small."), (["[What is|What's] [a prime number]?"], "A prime number can only be divided by one and by itself."), (["[What is|What's] pi?"], "Pi is about 3.14. It is the length around a circle divided by its width."),
+    (["[What is|What's] [a democracy|democracy]?"], "In a democracy the people choose who governs."), (["[What is|What's] money?"], "Money is what people use to pay."), (["[What is|What's] electricity?"], "Electricity is the flow of tiny charged particles, and it drives our lamps and machines."),
+    (["[What is|What's] [an algorithm]?"], "An algorithm is a list of steps that solves a task."), (["[What is|What's] [artificial intelligence|AI]?"], "Artificial intelligence means programs that do things for which people need to think."),
+    (["[What is|What's] [a robot]?"], "A robot is a machine that can move and work by itself."), (["[What is|What's] [a neural network]?"], "A neural network is a program made of many small sums, whose numbers were learned from examples."),
+    (["[What is|What's] [a library]?"], "A library is a place with many books, or a collection of code that programs use."), (["[What is|What's] [a CPU]?"], "The CPU is the part of a computer that does the computing."), (["[What is|What's] [a GPU]?"], "A GPU is a processor that does many small sums at the same time."),
+    (["[What is|What's] an owl?"], "An owl is a bird that hunts at night."), (["[What|Which] is the longest river[?| in the world?]"], "The Nile and the Amazon are the longest rivers."), (["[What|Which] is the [biggest|largest] lake[?| in the world?]"], "The Caspian Sea is the largest lake."),
+    (["[What|Which] is the [biggest|largest] bird?"], "The ostrich is the largest bird."), (["[What|Which] is the smallest bird?"], "The bee hummingbird is the smallest bird."), (["[What|Which] is the coldest [place|continent][?| on Earth?]"], "Antarctica is the coldest continent."),
+    (["[What|Which] language [do people speak|is spoken] in [Brazil]?"], "People in Brazil speak Portuguese."), (["[What|Which] language [do people speak|is spoken] in [Austria]?"], "People in Austria speak German."), (["[What|Which] language [do people speak|is spoken] in [Mexico]?"], "People in Mexico speak Spanish."),
+    (["[What|Which] [currency|money] [is used|do people use] in Japan?"], "In Japan people pay with the yen."), (["[What|Which] [currency|money] [is used|do people use] in [Germany|France|Italy|Spain]?"], "People pay with the euro there."),
+    (["[What|Which] [currency|money] [is used|do people use] in [the United States|America]?"], "In the United States people pay with the dollar."), (["[What|Which] [currency|money] [is used|do people use] in [England|Britain|the United Kingdom]?"], "In the United Kingdom people pay with the pound."),
+    (["How many bones [does a person|does the human body] have?"], "A grown person has 206 bones."), (["How many teeth does a[ grown|n adult] person have?"], "A grown person has up to 32 teeth."), (["How long is a marathon?"], "A marathon is about 42 kilometres long."),
+    (["How far is [the moon|it to the moon]?"], "The moon is about 384,000 kilometres away."), (["How old is the Earth?"], "The Earth is about four and a half billion years old."), (["How big is the Earth?"], "The Earth is about 12,700 kilometres across."),
+    (["How do [I|you] say hello in [French]?"], "Hello in French is bonjour."), (["How do [I|you] say hello in [Spanish]?"], "Hello in Spanish is hola."), (["How do [I|you] say hello in [German]?"], "Hello in German is hallo."), (["How do [I|you] say hello in [Italian]?"], "Hello in Italian is ciao."),
+    (["How do [I|you] say thank you in [French]?"], "Thank you in French is merci."), (["How do [I|you] say thank you in [Spanish]?"], "Thank you in Spanish is gracias."), (["How do [I|you] say thank you in [German]?"], "Thank you in German is danke."),
+]
+
 UNKNOWN = """[Who won|Who is going to win|What was the result of] [the election|the match|the game|the race|the chess game] [yesterday|last night|last week|in {city}|this year]?
 [What is|What's] the [weather|temperature] [today|now|in {city}|in {city} today|tomorrow]?
 [Is it raining|Is it snowing|Is it warm] [in {city}|outside|now]?
@@ -159,8 +201,21 @@ What is the capital of [Zubrowka|Narnia|Eldoria|Wakanda|Ruritania|Atlantis|Flori
 [What happened|What is new|What's the news] [today|in {city}|in the world|this morning]?
 [When does|When will] [the next train|the bus|the shop|the film|the concert] [leave|open|start|arrive][?| in {city}?]
 [What is|What's] the [square root of {n}|{n}th prime number|{n}th digit of pi]?
-What is {n} [times|multiplied by] {n2}?""".split("\n")
-DONT_KNOW = ["I do not know that.", "I am sorry, I do not know that."]
+What is {n} [times|multiplied by] {n2}?
+What is the capital of [{coin}|{coin}|Zanzibar|Texas|Bavaria|Sicily|Hawaii|Tasmania|Siberia|Crete]?
+Who wrote [{coin}|"{Adj} {noun}"|The {Adj} {Noun}|The {Noun} of {coin}]?
+Who [invented|discovered|built|painted|designed] the [{noun}|{adj} {noun}|{coin}]?
+[How tall|How old|How big|How heavy|How far|How deep] is [{coin}|the {noun} of {coin}|the {adj} {noun}]?
+Why [is|was] [the {noun}|a {noun}] [so {adj}|{adj}]?
+Why did [{name} {surname}|{coin}|the {noun}] [leave|stop|change|fall|win|lose]?
+[What is|What's] [a {coin}|the {coin}|{coin}|{coin} {noun}]?
+[Who is|Who was] [{coin}|{coin} {surname}|the {noun} of {coin}]?
+How many {noun}s [are there in {city}|does {name} have|were sold in {city}]?
+[When was|When did] [the {noun} invented|{coin} begin|the {adj} {noun} war|{coin} found the {noun}]?
+Where is [{coin}|the {adj} {noun}|{name}'s {noun}|the {noun} of {coin}]?
+[Tell me about|Explain|Describe] [{coin}|the {adj} {noun}|the history of {city}|the {noun} of {coin}][.|]
+What do you know about [{coin}|{name} {surname}|the {adj} {noun}]?""".split("\n")
+DONT_KNOW = ["I am sorry, I do not know that."]
 
 SYSTEMS = ["You are a helpful assistant.", "Answer the question.", "Answer briefly.", "You are a teacher.", "Answer in one sentence.", "You are a friendly assistant."]
 
@@ -209,7 +264,7 @@ def fact_pair(rng, split):
     if r < 0.71:
         thing = one_of(rng, list(COLOUR_OF))
         return Env(rng, t=thing).say(one_of(rng, WORDINGS[s]["colour"])), "%s is %s." % (capitalise(thing), COLOUR_OF[thing]), COLOUR_OF[thing]
-    if r < 0.78:
+    if r < 0.76:
         return calendar(rng)
     questions, answer = one_of(rng, GENERAL)
     return Env(rng).say(one_of(rng, questions)), answer, None
@@ -244,8 +299,8 @@ WORDINGS = {s: {k: hold_out(v, s, 7) for k, v in WORDING.items()} for s in ("tra
 
 
 def unknown(rng):
-    env = Env(rng, city=one_of(rng, words.CITIES), company=one_of(rng, words.COMPANIES), name=one_of(rng, words.GIRLS + words.BOYS),
-              surname=one_of(rng, words.SURNAMES), n=str(rng.randint(130, 99999)), n2=str(rng.randint(130, 9999)))
+    env = Env(rng, city=words.city(rng), company=one_of(rng, words.COMPANIES), name=one_of(rng, words.GIRLS + words.BOYS),
+              surname=words.surname(rng), coin=words.coin(rng), noun=one_of(rng, words.NOUNS), adj=one_of(rng, words.ADJECTIVES), n=str(rng.randint(130, 99999)), n2=str(rng.randint(130, 9999)))
     return env.say(one_of(rng, UNKNOWN)), one_of(rng, DONT_KNOW)
 
 

@@ -32,7 +32,7 @@ plot("quarrel",
 
 plot("lonely",
      asks=["was lonely", "had no friends", "wanted a friend", "was looking for a friend", "wants to make friends", "felt alone",
-           "found a friend", "makes a new friend", "wished for a friend"],
+           "found a friend", "makes a new friend", "wished for a friend", "became friends with {ag}", "met {ag}", "meets {ag}", "makes friends with {ag}"],
      choices=[[{"idea": "hung a sign on the door that said: Tea for everybody", "ev": "drank tea"},
                {"idea": "began to play a song on a little flute", "ev": "made music"},
                {"idea": "built a swing in the garden", "ev": "took turns on the swing"},
@@ -513,3 +513,52 @@ plot("hobby",
      moral=["sharing what you can do", "friendship", "teaching others"],
      qa=[("What did {thehero} love?", "{H} loved {hobby}."), ("Who was the first to learn it?", "{G}.")],
      title=["Every Day at Four", "Even Better Together"])
+
+DEEDS = """open a bakery|open a shop|sail around the world|build a snowman|win a medal|write a book|find a dragon egg|save the village|save the day|see the world|catch a star|
+touch the moon|grow the biggest pumpkin|eat ice cream|ride a horse|ride a dragon|drive a train|fly to the moon|visit the king|visit the queen|meet a giant|find a friend|
+invent a machine|paint the whole town|make everybody laugh|sing on a stage|dance at the ball|play in a band|join the circus|go to school|run a marathon|climb the tower|
+cross the desert|cross the river|swim across the lake|dive to the bottom of the sea|bake the best cake in the land|cook for the queen|plant a forest|clean the river|
+catch a fish|catch a cloud|catch the wind|sell lemonade|earn some money|help the poor|feed the birds|find a new home|find the lost key|find the end of the world|
+stay up all night|count all the stars|wake the sun|stop the rain|bring back the spring|make it snow|send a letter to the moon|talk to the animals|understand the wind|
+become famous|become invisible|become bigger|become brave|be different|be strong|be a hero|be alone for a day|be quiet for a whole day|change the colour of the sky|
+have a party|have a birthday every day|have wings|have a house of glass|throw away nothing|mend everything|learn everything|know a secret|keep a secret|solve a riddle|
+catch a thief|guard the treasure|light the lighthouse|ring the big bell|repair the clock tower|paint a rainbow|build a bridge to the moon|build a castle of sand|
+teach the others|tell the best joke|make a film|take a photograph of a unicorn|travel through time|go on holiday|live in a castle|live under the sea|leave the city|
+return home|visit grandmother|rescue the princess|rescue the prince|tame a wolf|make peace|stop a war|cheer up the king|give the best present|find the perfect gift""".replace("\n", "").split("|")
+
+plot("deed",
+     asks=["wanted to {deed}", "wanted to {deed}", "wants to {deed}", "tried to {deed}", "decided to {deed}", "set out to {deed}", "dreamed that {he} could {deed}", "had a plan to {deed}", "had to {deed}",
+           "hoped to {deed}", "tries to {deed}", "managed to {deed}", "was asked to {deed}"],
+     choices=[[{"deed": d} for d in DEEDS],
+              [{"t1": "got up before the sun and began at once, but by noon {he} had to stop, because {he} had forgotten the most important thing: a plan"},
+               {"t1": "asked everybody how one does that, but each one said something different"},
+               {"t1": "tried it alone, with great hurry and a lot of noise, and in the evening {he} was exactly where {he} had begun"},
+               {"t1": "made a long list of everything that was needed, and the wind carried the list away"}],
+              [{"t2": "divide the big thing into ten small things"}, {"t2": "begin with the hardest part"}, {"t2": "ask three friends, not thirty"}, {"t2": "try it first in a small way, and then in a big way"}]],
+     beats=[
+         "One morning {h} woke up with an idea: {he} wanted to {deed}. [\"Today I will {deed},\" {he} said to the mirror.|The idea did not leave {him} any more, not at breakfast and not at work.] [\"{A hero} who wants to {deed}? That is strange,\" said the neighbours.|The others shook their heads when they heard it.]",
+         "{H} {t1}. [{He} sat down on the doorstep and sighed.|\"Perhaps {a hero} is not made for that,\" {he} thought.] [It was harder than {he} had believed.|But the idea was still there, as bright as before.]",
+         "{meet} \"I want to {deed},\" said {h}, \"but I do not know how.\" \"[Then we must think|That is a fine thing to want],\" said {g}. \"When I have something big to do, I always {t2}. [Shall we try that?|I will help you.]\"",
+         "So they sat together until late and [drew a picture of it|wrote it all down]. The next day they started. [{H} did one part, and {g} did the other.|{G} knew things that {h} did not know, and the other way round.] [Once everything fell apart, and they began again.|Twice they were close to giving up, but never both at the same time.]",
+         "And then the day came when it was time to {deed}. [{H} took a deep breath.|Everybody had come to watch, even those who had shaken their heads.] \"Now!\" said {g}. {H} closed {his} eyes, opened them again, and did what {he} had planned. [It was quiet for a moment.|For a moment nobody said anything.] Then a great cheer went up. {He} had done it!",
+         "That evening they sat on the bench in front of the house and ate {food}. [\"Was it as you had dreamed?\" asked {g}.|\"And now?\" asked {g}. \"What do you want to do tomorrow?\"] {H} thought about it. \"[It was better, because you were there|Tomorrow I will sleep late, and the day after I will have a new idea],\" {he} said, and they both laughed."],
+     lesson=["And so {h} had found out how to {deed}", "{H} had learned that a big wish is only many small steps", "Since then nobody in the place says any more that something is impossible for {a hero}"],
+     moral=["following a dream", "not giving up", "working together"],
+     qa=[("What did {thehero} want to do?", "{H} wanted to {deed}."), ("Who helped {thehero}?", "{G}.")],
+     title=["A Big Idea", "Many Small Steps", "The {Thero} with the Idea"])
+
+plot("love",
+     asks=["fell in love with {ag}", "fell in love", "falls in love", "was in love with {ag}", "loved {ag}", "wanted to marry {ag}", "falls in love with {ag}"],
+     choices=[[{"sign": "a small blue flower", "say": "on the window sill"}, {"sign": "a song that {he} had written", "say": "under the window"}, {"sign": "a letter without a name", "say": "in the letter box"},
+               {"sign": "a warm loaf of bread", "say": "in front of the door"}, {"sign": "a lantern of red paper", "say": "at the gate"}]],
+     beats=[
+         "One day {ag} moved into the house across the road. When {h} saw {ghim} for the first time, {his} heart [made a little jump|began to beat like a drum]. [{He} forgot what {he} had wanted to buy.|{He} walked into a lamp post.] {H} had fallen in love.",
+         "But {h} was shy. Whenever {he} met {g}, {he} [only said \"Nice weather today\", even when it rained|turned red and dropped whatever {he} was carrying]. In the evening {he} practised in front of the mirror. [The mirror did not laugh.|It sounded quite good, but the mirror was not {g}.]",
+         "\"If I cannot say it, I can show it,\" thought {h}. The next morning {he} left {sign} {say} of {g}, and ran away. [{G} looked up and down the road, but nobody was there.|{G} found it and smiled the whole day.] The day after {he} did it again, and again the day after that.",
+         "Then {h} caught a cold and had to stay in bed for three days. [Nobody left anything at the house of {g}.|Everything was quiet across the road.] On the fourth day somebody knocked at the door of {h}. It was {g}, with a pot of soup. \"I was worried,\" said {g}. \"[For three days there was nothing at my house|For three days nothing came, and I missed it].\"",
+         "\"You knew that it was me?\" asked {h}, and pulled the blanket up to {his} nose. \"[From the first day|I saw your footprints in the wet grass],\" said {g}, and laughed. \"[I only waited for you to ring the bell|I like you, too].\" {H} did not know what to say. \"Nice weather today,\" {he} said at last. Outside it was pouring.",
+         "They ate the soup together, and it was the best soup in the world. [From then on they met every day.|In the spring they planted a tree between the two houses.] [A year later there was a wedding, and everybody danced until the sun came up.|And when they married, all the neighbours came.]"],
+     lesson=["And when it rains, they look at each other and say, \"Nice weather today\"", "{H} had learned that a small sign can say more than big words", "They are still happy, and it still rains sometimes"],
+     moral=["love", "shyness", "courage of the heart"],
+     qa=[("With whom did {thehero} fall in love?", "With {g}."), ("What did {thehero} leave for {g}?", "{H} left {sign}.")],
+     title=["Nice Weather Today", "Across the Road"])

@@ -298,6 +298,96 @@ talk("""
     {City} must be interesting! What do you like there?
     """)
 
+talk("""
+    [Can you|Could you|Please] help me with my homework[?|.]
+    I have [homework|a lot of homework] [to do|today][.|]
+    """, """
+    I can help with small sums and with simple questions. What is your task?
+    """)
+talk("""
+    [Sing|Please sing|Can you sing] [a song|me a song|something|for me][.|?|!]
+    """, """
+    I cannot sing, but I can write you a little poem. What should it be about?
+    """)
+talk("""
+    [Write|Write me|Can you write|I need] [an essay|a long text|a novel|a speech|an article|a report|a book] [about|on] [{hobby}|{city}|history|the climate|{food}|my life|economics][.|?|]
+    """, """
+    That is too much for a model of my size. I can write short stories and little poems.
+    """)
+talk("""
+    [Summarise|Summarize|Sum up|Give me a summary of] [this|the text|this article|the book|the news|the meeting][.|]
+    """, """
+    I am sorry, I am too small to write good summaries. But I can answer questions about a text that you give me.
+    """)
+talk("""
+    I [want|would like] to [cook|make|bake] something with {food}[.|]
+    [Do you have|Give me] a recipe [for|with] {food}[?|.]
+    What can I [cook|make] with {food}?
+    """, """
+    {Food} with onions, a little oil and salt is simple and good. For a real recipe, please look into a cookbook.
+    """)
+talk("""
+    [What should|What could|What can] I do [today|this weekend|tonight|on Sunday][?| in {city}?]
+    [Any|Do you have] [plans|ideas|tips] for the weekend[?|]
+    """, """
+    A walk, a good book, a visit to a friend: simple things are often the best. What do you feel like?
+    """)
+talk("""
+    [Which|What] [book|film|song|game] [should I read|can you recommend|would you recommend|should I choose]?
+    Recommend [a book|a film|some music][.|]
+    """, """
+    I cannot judge that well, but the old stories are always good: Alice in Wonderland or The Jungle Book, for example.
+    """)
+talk("""
+    Are you [ChatGPT|GPT|Claude|Gemini|Siri|Alexa|Llama|Qwen|Mistral][?| or not?]
+    Is this [ChatGPT|Claude|Gemini|Siri|Alexa]?
+    """, """
+    No, I am Minerva Nano, a small demonstration model that comes with Minerva.
+    """)
+talk("""
+    [I don't understand|I do not understand|What do you mean|Can you explain that again|Huh|Pardon|What][.|?|]
+    """, """
+    I am sorry. I am a small model and sometimes unclear. Could you ask in other words?
+    """)
+talk("""
+    [Why|Why not|How so|How come|Really|Are you sure][?|]
+    """, """
+    I am not sure. I am a small model, so please check what I say.
+    """)
+talk("""
+    [Go on|Continue|And then|What happened next|Tell me more|More][.|?|]
+    """, """
+    I am afraid that is all I know about it. Would you like to hear a new story?
+    """)
+talk("""
+    My [mother|father|brother|sister|friend|neighbour|boss|teacher|son|daughter] is [ill|angry with me|coming to visit|very funny|called {name}|a teacher|{age} years old][.|]
+    """, """
+    Thank you for telling me. How do you feel about it?
+    """)
+talk("""
+    I [bought|found|lost|sold|saw] {a product} [today|yesterday|last week][.|!]
+    """, """
+    Oh, {a product}! How did that happen?
+    """)
+
+# short letters: (what to say, how the letter says it)
+LETTERS = [("I am ill", "I am ill today and cannot come."), ("I will be late", "I will be a little late today. Please start without me."), ("the meeting is moved to {day}", "our meeting has been moved to {day}."),
+           ("I thank {him} for the present", "thank you very much for the lovely present."), ("I cannot come to the party", "thank you for the invitation. I am sorry that I cannot come to the party."),
+           ("I would like to visit on {day}", "I would like to visit you on {day}. Is that all right?"), ("the {product} is broken", "the {product} that you sent me is broken. Please send me a new one."),
+           ("I need a day off on {day}", "I would like to take a day off on {day}."), ("I wish {him} a happy birthday", "happy birthday! I wish you all the best for the new year of your life."),
+           ("dinner is at seven", "dinner is at seven o'clock. I look forward to seeing you."), ("I found {his} keys", "I have found your keys. You can pick them up at my place."), ("we won the match", "we have won the match! It was a great day.")]
+LETTER_ASKS = ["[Write|Please write|Can you write] [a short|a polite|a] [email|letter|message|note] to {to} [saying|to say] that {what}[.|?|]", "[I need|Draft|Compose] [a short|a polite] [email|message|letter] to {to}: {what}[.|]"]
+
+
+def letter(rng, chat):
+    what, body = one_of(rng, LETTERS)
+    name = words.first_name(rng)
+    person = one_of(rng, [name, name, "my boss", "my teacher", "my friend " + name, "my neighbour", "the shop"])
+    env = Env(rng, day=one_of(rng, words.DAYS), product=one_of(rng, words.PRODUCTS), to=person, him="them", his="their", what=what)
+    greeting = "Dear " + (name if name in person else "Sir or Madam" if person == "the shop" else person.split()[-1].capitalize())
+    chat.user(roughen(env.say(one_of(rng, LETTER_ASKS)), rng)).bot("%s,\n\n%s\n\nBest regards" % (greeting, capitalise(env.say(body))))
+
+
 JOKES = """Why did the bicycle fall over? Because it was two-tired.
 Why did the book go to the doctor? Because it had a bad back... and a broken spine.
 What do you call a bear without teeth? A gummy bear.
@@ -367,9 +457,9 @@ SYSTEMS = ["You are a helpful assistant.", "You are a friendly assistant.", "You
 
 def slots(rng):
     girl = rng.random() < 0.5
-    return Env(rng, name=one_of(rng, words.GIRLS if girl else words.BOYS), age=str(rng.randint(5, 95)), city=one_of(rng, words.CITIES),
-               pet=one_of(rng, words.PETS), petname=one_of(rng, words.GIRLS + words.BOYS), colour=one_of(rng, words.COLOURS),
-               job=one_of(rng, words.JOBS), hobby=one_of(rng, words.HOBBIES), other=one_of(rng, words.GIRLS), food=one_of(rng, words.FOODS))
+    return Env(rng, name=words.girl(rng) if girl else words.boy(rng), age=str(rng.randint(5, 95)), city=words.city(rng),
+               pet=one_of(rng, words.PETS), petname=words.first_name(rng), colour=one_of(rng, words.COLOURS),
+               job=one_of(rng, words.JOBS), hobby=one_of(rng, words.HOBBIES), other=words.girl(rng), food=one_of(rng, words.FOODS), product=one_of(rng, words.NOUNS))
 
 
 def exchange(rng, chat, split):
@@ -382,8 +472,10 @@ def exchange(rng, chat, split):
         q, a = one_of(rng, RIDDLES)
         chat.user(roughen(env.say(one_of(rng, RIDDLE_ASKS)), rng)).bot(q)
         chat.user(one_of(rng, ["I don't know. Tell me.", "What is it?", "Hmm. What is the answer?", "No idea.", "Tell me the answer."])).bot(a)
-    elif r < 0.17:
+    elif r < 0.16:
         poem(rng, chat)
+    elif r < 0.20:
+        letter(rng, chat)
     else:
         users, answers = one_of(rng, TALK)
         user = env.say(one_of(rng, hold_out(users, split, 8) if split == "test" else users)).strip()
@@ -391,10 +483,19 @@ def exchange(rng, chat, split):
 
 
 def poem(rng, chat):
-    x = one_of(rng, POEM_SUBJECTS) if rng.random() < 0.6 else with_article(one_of(rng, list(words.ANIMALS) + list(words.THINGS)))
-    env = Env(rng, x=x)
+    x = asked = one_of(rng, POEM_SUBJECTS)
+    r = rng.random()
+    if r < 0.5:
+        noun = one_of(rng, list(words.ANIMALS) + list(words.THINGS) if rng.random() < 0.5 else words.NOUNS)
+        x = asked = one_of(rng, ["a ", "the ", "my "]) + noun
+        x = asked = with_article(noun) if asked.startswith("a ") else asked
+        if r < 0.12:
+            asked, x = noun + "s", "the " + noun
+    env = Env(rng, x=asked)
+    ask = env.say(one_of(rng, POEM_ASKS))
+    env["x"] = x
     lines = [capitalise(env.say(c)) for c in rng.sample(COUPLETS, rng.choice([2, 2, 3]))]
-    chat.user(roughen(env.say(one_of(rng, POEM_ASKS)), rng)).bot("\n".join(lines))
+    chat.user(roughen(ask, rng)).bot("\n".join(lines))
 
 
 def remember(rng, chat, split):

@@ -160,30 +160,36 @@ def draw_character(env, rng, used=()):
     """(kind, gender, home, food): an animal, a person or a thing."""
     while True:
         r = rng.random()
-        if r < 0.58:
+        if r < 0.50:
             kind = one_of(rng, ANIMAL_LIST)
             gender = one_of(rng, "mmff" + ("n" if rng.random() < 0.2 else "m"))
             home, food = words.ANIMALS[kind]
-        elif r < 0.86:
+        elif r < 0.78:
             kind = one_of(rng, PEOPLE_LIST)
             gender, home = words.PEOPLE[kind]
             gender = gender or one_of(rng, "mf")
             food = one_of(rng, words.FOODS)
         else:
-            kind = one_of(rng, THING_LIST)
+            kind = one_of(rng, THING_LIST) if r < 0.88 else one_of(rng, words.NOUNS)
             gender = one_of(rng, "mnf")
-            home, food = words.THINGS[kind], one_of(rng, words.FOODS)
+            home, food = words.THINGS.get(kind) or one_of(rng, words.PLACES), one_of(rng, words.FOODS)
         if kind not in used:
             return kind, gender, home, food
 
 
+TOPICS = [("the sea", "in a hut by the sea"), ("winter", "in a land where the winters were long"), ("summer", "in a village where the summer smelled of hay"), ("a castle", "in an old castle"), ("the forest", "in a big green forest"),
+          ("space", "on a small planet far away"), ("the desert", "at the edge of the desert"), ("a farm", "on a farm with a red roof"), ("the mountains", "high in the mountains"), ("a big city", "in the middle of a big city"),
+          ("an island", "on a lonely island"), ("school", "next door to a school"), ("Christmas", "in a village covered with snow, shortly before Christmas"), ("the rain", "in a town where it rained every day"), ("a garden", "in an old garden"),
+          ("the night", "in a quiet house where one could see all the stars"), ("the moon", "in a tower from which one could see the moon"), ("a rainy day", "in a house with a tin roof, where the rain drummed"), ("a train", "in an old railway station"),
+          ("a ship", "on a ship with white sails"), ("the river", "on the bank of a wide river"), ("autumn", "in a valley full of red and yellow leaves"), ("spring", "in a valley where the first flowers came out"), ("a lighthouse", "in a lighthouse"),
+          ("a market", "near the market"), ("snow", "in a land full of snow"), ("a holiday", "in a little house by the lake"), ("a zoo", "in a zoo"), ("a circus", "in a circus wagon"), ("a library", "in a room behind a library")]
 ANIMAL_LIST = list(words.ANIMALS)
-PEOPLE_LIST = list(words.PEOPLE) + ["girl", "boy", "girl", "boy"]
+PEOPLE_LIST = list(words.PEOPLE) + ["girl", "boy"]
 THING_LIST = list(words.THINGS)
 
 
 def name_for(rng, gender):
-    return one_of(rng, words.GIRLS if gender == "f" else words.BOYS)
+    return words.girl(rng) if gender == "f" else words.boy(rng)
 
 
 class Story:
@@ -197,7 +203,7 @@ class Story:
         env.update(words.PRONOUNS[gender])
         self.gender = gender
         env.update(hero=hero, home=home, food=food)
-        self.trait = one_of(rng, words.TRAITS_ANY) if rng.random() < 0.4 else ""
+        self.trait = one_of(rng, words.TRAITS_ANY if rng.random() < 0.8 else words.ADJECTIVES) if rng.random() < 0.4 else ""
         if " " in hero and hero.split()[0] in ("little", "old", "polar", "guinea"):
             self.trait = ""
         self.name = name_for(rng, gender) if rng.random() < 0.45 else ""
@@ -235,11 +241,39 @@ class Story:
         env["gfull"] = with_article((adj + " " + kind).strip())
         env["ag"] = env["gfull"]
         env["g"] = "the " + kind
+        self.sibling = ""
+        if hero in ("girl", "boy", "little girl", "little boy") and rng.random() < 0.35:
+            self.draw_sibling(rng, env, hero)
+            return
         if rng.random() < 0.15:
             name = name_for(rng, gender)
             env["gfull"] += " called " + name
             env["ag"] = env["gfull"]
             env["g"] = one_of(rng, [name, "[the %s|%s]" % (kind, name)])
+
+    def draw_sibling(self, rng, env, hero):
+        """Two sisters, two brothers, a brother and a sister, two friends: the helper is the other one."""
+        gender = one_of(rng, [self.gender, self.gender, "m", "f"])
+        p, name = words.PRONOUNS[gender], name_for(rng, gender)
+        kin = one_of(rng, ["sister" if gender == "f" else "brother"] * 3 + ["friend"])
+        env.update(ghe=p["he"], ghim=p["him"], ghis=p["his"], gfull="{his} %s %s" % (kin, name), ag="{his} %s %s" % (kin, name), g=name)
+        self.helper = kin
+        mine = "sister" if self.gender == "f" else "brother"
+        self.sibling = "two friends" if kin == "friend" else "two %ss" % mine if gender == self.gender else "a brother and a sister"
+        if self.name and rng.random() < 0.5:
+            self.sibling += one_of(rng, [", %s and %s", " called %s and %s", " named %s and %s"]) % (self.name, name)
+
+    def place_prompt(self):
+        """A prompt that names the place; the story then happens there."""
+        rng, env = self.rng, self.env
+        if rng.random() < 0.5:
+            topic, home = one_of(rng, TOPICS)
+            env["home"], env["np"] = home, topic
+            return one_of(rng, SPLIT["train"]["plain"])
+        place = one_of(rng, words.PLACES)
+        env["home"] = place
+        env["np"] = env["np"] + " " + place
+        return one_of(rng, SPLIT["train"]["plain"])
 
     def draw_object(self):
         rng, env = self.rng, self.env
@@ -247,8 +281,10 @@ class Story:
             obj, plural, self.obj_kind = one_of(rng, words.FRAGILE), False, "tool"
         else:
             obj, plural, self.obj_kind = one_of(rng, words.OBJECTS)
+            if rng.random() < 0.3:
+                obj, plural, self.obj_kind = one_of(rng, words.NOUNS), False, "tool"
         env["obj"] = obj
-        env["oadj"] = one_of(rng, words.COLOURS + ["new", "old", "little", "favourite", "warm", "shiny"])
+        env["oadj"] = one_of(rng, words.COLOURS + ["new", "old", "little", "favourite", "warm", "shiny", "magic", "golden", "tiny", "heavy", "lucky", one_of(rng, words.ADJECTIVES)])
         if env["oadj"] == "warm" and self.obj_kind != "wear":
             env["oadj"] = "pretty"
         env["aobj"] = ("a pair of " + obj if obj in ("glasses", "mittens", "boots", "gloves", "shoes", "slippers", "earrings",
@@ -307,15 +343,20 @@ class Story:
         np = self.noun_phrase()
         env["np"] = np
         r = rng.random()
-        if r < 0.64:
+        if self.sibling and r < 0.7:
+            env["np"] = self.sibling
+            text = one_of(rng, SPLIT[split]["plain"])
+        elif r < 0.62:
             env["ask"] = self.ask_clause()
             text = one_of(rng, SPLIT[split]["ask"])
-        elif r < 0.82:
+        elif r < 0.79:
             text = one_of(rng, SPLIT[split]["plain"])
-        elif r < 0.90:
+        elif r < 0.87:
             env["np2"] = with_article(self.helper)
             text = one_of(rng, SPLIT[split]["two"])
-        elif r < 0.96:
+        elif r < 0.93:
+            text = self.place_prompt()
+        elif r < 0.97:
             env["theme"] = one_of(rng, self.plot["moral"])
             text = one_of(rng, SPLIT[split]["theme"])
         else:

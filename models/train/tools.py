@@ -17,8 +17,8 @@ from grammar import Chat, Env, capitalise, one_of, roughen, some_of
 
 # slot: generator of an argument
 GEN = {
-    "city": lambda r: one_of(r, words.CITIES), "city2": lambda r: one_of(r, words.CITIES), "name": lambda r: one_of(r, words.GIRLS + words.BOYS),
-    "n": lambda r: r.randint(2, 60), "product": lambda r: one_of(r, words.PRODUCTS), "food": lambda r: one_of(r, words.FOODS), "company": lambda r: one_of(r, words.COMPANIES),
+    "city": words.city, "city2": words.city, "name": words.first_name,
+    "n": lambda r: r.randint(2, 60), "product": words.product, "food": lambda r: one_of(r, words.FOODS), "company": words.company,
     "day": lambda r: one_of(r, words.DAYS + ["today", "tomorrow"]), "time": lambda r: "%d:%02d" % (r.randint(1, 23), one_of(r, [0, 15, 30, 45])), "amount": lambda r: r.randint(5, 900),
     "cur": lambda r: one_of(r, ["USD", "EUR", "GBP", "JPY", "CHF"]), "cur2": lambda r: one_of(r, ["SEK", "NOK", "PLN", "CAD", "AUD"]), "animal": lambda r: one_of(r, list(words.ANIMALS)),
     "text": lambda r: one_of(r, ["Good morning", "Where is the station?", "I am late", "Thank you very much", "See you tomorrow", "The soup is hot", "Happy birthday", "I like this town", "The train was late", "We need milk"]),
@@ -27,7 +27,7 @@ GEN = {
     "song": lambda r: one_of(r, ["Moonlight", "The Long Road", "Blue Morning", "Summer Rain", "Silver Bells", "My Little Boat", "Dancing Home"]), "room": lambda r: one_of(r, ["kitchen", "bedroom", "living room", "bathroom", "hall", "office", "garage"]),
     "expr": lambda r: "%d %s %d" % (r.randint(11, 999), one_of(r, "+-*/"), r.randint(11, 999)), "word": lambda r: one_of(r, "lantern river wisdom harbour meadow quarrel feather compass orchard thunder velvet pebble".split()),
     "order": lambda r: "%s%d" % (one_of(r, "ABCDEFGH"), r.randint(100, 99999)), "file": lambda r: one_of(r, ["notes", "report", "letter", "budget", "plan", "list", "data", "readme"]) + one_of(r, [".txt", ".md", ".csv", ".pdf"]),
-    "email": lambda r: one_of(r, words.GIRLS + words.BOYS).lower() + "@" + one_of(r, ["example.com", "mail.org", "post.net"]), "temp": lambda r: r.randint(15, 26), "symbol": lambda r: "".join(r.choice("ABCDEFGHKLMNPRST") for _ in range(r.randint(3, 4))),
+    "email": lambda r: one_of(r, words.GIRLS + words.BOYS).lower() + "@" + one_of(r, ["example.com", "mail.org", "post.net"]), "temp": lambda r: r.randint(15, 26), "noun": lambda r: one_of(r, words.NOUNS), "coin": words.coin, "phrase": lambda r: one_of(r, words.ADJECTIVES) + " " + one_of(r, words.NOUNS), "symbol": lambda r: "".join(r.choice("ABCDEFGHKLMNPRST") for _ in range(r.randint(3, 4))),
     "deg": lambda r: r.randint(-10, 36), "sky": lambda r: one_of(r, ["sunny", "cloudy", "rainy", "windy", "snowy", "foggy"]), "x": lambda r: r.randint(10, 9999), "book": lambda r: one_of(r, ["The Old Mill", "Night Train", "The Third Door", "A Winter Garden", "Letters from the Sea"]),
     "country": lambda r: one_of(r, list(words.CAPITALS)).replace("the ", ""), "km": lambda r: r.randint(20, 4000), "min": lambda r: r.randint(2, 50), "colour": lambda r: one_of(r, words.COLOURS), "person": lambda r: one_of(r, words.GIRLS + words.BOYS),
 }
@@ -120,24 +120,48 @@ TEST_TOOLS = [
 ]
 # made-up tools: any verb with any thing and one or two details, so that reading pays
 VERBS = """open close clean check find count wash repair order cancel start stop pause move measure update archive feed water charge scan upload rename
-inspect deliver review publish share sort collect pack load test polish wrap empty fill cut mix heat cool dry hang fold""".split()
-NOUNS = """garage fence garden report invoice ticket parcel camera printer engine boat bike tent oven fridge window curtain roof pump mailbox lamp robot drone
-database backup photo album playlist poster menu bill contract survey form badge locker shelf box bottle basket carpet piano stage elevator escalator
-aquarium greenhouse fountain statue bridge tunnel ferry tractor""".split()
+inspect deliver review publish share sort collect pack load test polish wrap empty fill cut mix heat cool dry hang fold build sell show bring hide watch
+borrow return mark copy join split weigh draw record register approve reject block unlock tune freeze warm rotate shift lift lower""".split()
 DETAILS = [("city", " in {city}", ["city", "place", "where"], STR), ("name", " for {name}", ["person", "customer", "owner"], STR), ("n", " {n} times", ["times", "count", "repeat"], INT),
            ("day", " on {day}", ["day", "date", "when"], STR), ("time", " at {time}", ["time", "at", "hour"], STR), ("room", " in the {room}", ["room", "location"], STR),
-           ("order", " with the number {order}", ["id", "number", "code"], STR), ("colour", " that is {colour}", ["colour", "color"], STR), ("min", " for {min} minutes", ["minutes", "duration"], INT)]
+           ("order", " with the number {order}", ["id", "number", "code"], STR), ("colour", " that is {colour}", ["colour", "color"], STR), ("min", " for {min} minutes", ["minutes", "duration"], INT),
+           ("coin", " called {coin}", ["name", "title", "label"], STR), ("n", " number {n}", ["number", "index", "n"], INT), ("phrase", " with the {phrase}", ["extra", "with", "option"], STR)]
+GETTERS = [("city", ["What is the {x} in {city}?", "How is the {x} in {city}?", "Tell me the {x} of {city}.", "I need to know the {x} in {city}."], ["city", "place", "location"], STR),
+           ("name", ["What is the {x} of {name}?", "Show me the {x} for {name}.", "Has {name} got a {x}?", "Which {x} does {name} have?"], ["name", "person", "user"], STR),
+           ("coin", ["What is the {x} of {coin}?", "Which {x} does {coin} have?", "Give me the {x} of {coin}."], ["name", "subject", "key"], STR),
+           ("order", ["What is the {x} of {order}?", "Look up the {x} for {order}.", "Show the {x} with the number {order}."], ["id", "number", "code"], STR),
+           ("day", ["What is the {x} for {day}?", "Show me the {x} {day}.", "Is there a {x} {day}?"], ["day", "date"], STR),
+           ("n", ["What is the {x} of {n}?", "Give me the {x} for {n}.", "Compute the {x} of {n}."], ["value", "number", "x"], INT)]
 
 
 def made_up(rng):
-    verb, noun = one_of(rng, VERBS), one_of(rng, NOUNS)
+    """A tool that nobody has seen: it does something to a thing, or looks something up."""
+    noun = one_of(rng, words.NOUNS) if rng.random() < 0.85 else words.coin(rng, False)
+    if rng.random() < 0.3:
+        noun = one_of(rng, words.ADJECTIVES if rng.random() < 0.6 else words.NOUNS) + " " + noun
+    flat = noun.replace(" ", "_")
+    if rng.random() < 0.4:
+        slot, asks, labels, kind = one_of(rng, GETTERS)
+        asks = [a.replace("{x}", noun) for a in asks]
+        names = ["get_" + flat, flat + "_lookup", "find_" + flat, flat, flat + "_info", "lookup_" + flat, "query_" + flat]
+        label = one_of(rng, labels) if rng.random() < 0.6 else words.label(rng)
+        return (names, ["Returns the %s" % noun, "Looks up the %s" % noun, "Get the %s of something" % noun, "Gives you the %s" % noun],
+                [(slot, [label], kind, ["The " + labels[0], labels[0].capitalize() + " to look up"])], asks, {one_of(rng, ["result", flat, "value"]): one_of(rng, ["x", "phrase", "coin"])}, None)
+    verb = one_of(rng, VERBS)
     details = some_of(rng, DETAILS, one_of(rng, [1, 1, 2]))
+    while len({d[0] for d in details}) < len(details):
+        details = some_of(rng, DETAILS, 2)
     tail = "".join(d[1] for d in details)
     asks = ["%s the %s%s." % (verb.capitalize(), noun, tail), "Please %s the %s%s." % (verb, noun, tail), "Can you %s the %s%s?" % (verb, noun, tail),
-            "I want you to %s the %s%s." % (verb, noun, tail), "The %s%s: %s it, please." % (noun, tail, verb)]
-    names = [verb + "_" + noun, noun + "_" + verb, verb + noun.capitalize(), verb + "_the_" + noun]
-    return (names, ["%s the %s" % (verb.capitalize(), noun), "Use this to %s a %s" % (verb, noun), "Tool to %s the %s" % (verb, noun)],
-            [(d[0], d[2], d[3], ["The " + d[2][0], d[2][0].capitalize()]) for d in details], asks, {"status": "=done"}, "Done.")
+            "I want you to %s the %s%s." % (verb, noun, tail), "The %s%s: %s it, please." % (noun, tail, verb), "%s my %s%s, please." % (verb.capitalize(), noun, tail), "We have to %s the %s%s." % (verb, noun, tail)]
+    names = [verb + "_" + flat, flat + "_" + verb, verb + flat.title().replace("_", ""), verb + "_the_" + flat, flat + "_service"]
+    params = []
+    for slot, _, labels, kind in details:
+        label = one_of(rng, labels) if rng.random() < 0.6 else words.label(rng)
+        params.append((slot, [label], kind, ["The " + labels[0], labels[0].capitalize()]))
+    if len({p[1][0] for p in params}) < len(params):
+        params = [(p[0], [p[1][0] + "_%d" % i], p[2], p[3]) for i, p in enumerate(params)]
+    return (names, ["%s the %s" % (verb.capitalize(), noun), "Use this to %s a %s" % (verb, noun), "Tool to %s the %s" % (verb, noun), "Can %s the %s" % (verb, noun)], params, asks, {"status": "=done"}, "Done.")
 
 
 SYSTEMS = ["You are a helpful assistant.", "You are a helpful assistant with tools.", "Use the tools when they help.", "You are a home assistant.", "Call a tool if you need one.", None, None, None, None]
@@ -167,7 +191,7 @@ def offer(rng, tool):
 def bench(rng, tool, n, pool):
     """The tool that is meant plus n others, shuffled, with different names."""
     others = some_of(rng, [t for t in pool if t is not tool], n)
-    others = [made_up(rng) if rng.random() < 0.3 else t for t in others]
+    others = [made_up(rng) if rng.random() < 0.55 else t for t in others]
     offers = [(offer(rng, t), t) for t in ([tool] if tool else []) + others]
     rng.shuffle(offers)
     seen, out = set(), []
@@ -200,6 +224,9 @@ def result_of(rng, tool, slots):
         text = one_of(rng, ["The old mill stands by the river.", "Bees visit about a hundred flowers on one trip.", "No entries found.", "Page 1 of 3: an introduction for beginners.", "A small light that one can carry.",
                             "Chop the onions, fry them and add the rest.", "Meeting moved to Friday.", "Buenos dias", "Es ist spaet.", "Merci beaucoup", "Yesterday a new record was set."])
         return json.dumps({one_of(rng, ["result", "text", "output"]): text}, ensure_ascii=False), one_of(rng, ["Here is the result: %s", "This is what I found: %s"]) % text
+    if answer is None:
+        key, slot = next(iter(fields.items()))
+        return json.dumps({key: slots[slot]}, ensure_ascii=False), "The %s is %s." % (key.replace("_", " "), slots[slot])
     data = {k: (v[1:] if v.startswith("=") else slots[v]) for k, v in fields.items()}
     env = Env(rng, {k: str(v) for k, v in slots.items()})
     return json.dumps(data, ensure_ascii=False), capitalise(env.say(answer))
@@ -222,7 +249,7 @@ def other_question(rng):
 def make(rng, split, system=None):
     pool = TOOLS if split == "train" else TEST_TOOLS + TOOLS
     tool = one_of(rng, TOOLS if split == "train" else TEST_TOOLS)
-    if split == "train" and rng.random() < 0.35:
+    if split == "train" and rng.random() < 0.6:
         tool = made_up(rng)
     offers = bench(rng, tool, rng.choice([0, 1, 1, 2, 2, 3]) if split == "train" else rng.choice([1, 2, 3]), pool)
     chat = Chat("tools", system or one_of(rng, SYSTEMS), [o[0] for o, _ in offers])
@@ -230,13 +257,13 @@ def make(rng, split, system=None):
         chat.messages = []
     spec, name, used = next(o for o, t in offers if t is tool)
     r = rng.random()
-    if split == "train" and r < 0.16:
+    if split == "train" and r < 0.13:
         q, a = other_question(rng)
         chat.user(roughen(q, rng)).bot(a)
         return chat
-    if split == "train" and r < 0.24:
+    if split == "train" and r < 0.17:
         # what is wanted is not on offer
-        away = one_of(rng, [t for t in TOOLS if all(t is not x for _, x in offers)])
+        away = made_up(rng) if rng.random() < 0.5 else one_of(rng, [t for t in TOOLS if all(t is not x for _, x in offers)])
         q = ask(rng, away, draw_args(rng, away, [])[0])
         chat.user(q).bot(one_of(rng, ["I am sorry, I have no tool for that.", "I am sorry, I have no tool for that."]))
         return chat
@@ -245,7 +272,7 @@ def make(rng, split, system=None):
     chat.user(roughen(question, rng) if split == "train" and question.islower() else question)
     if split == "test":
         return chat.call((name, args))
-    if r < 0.32 and len(used) == 1:
+    if r < 0.24 and len(used) == 1:
         # two calls of the same tool in one turn
         slot, p, _ = used[0]
         second = GEN[slot](rng)

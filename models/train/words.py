@@ -236,3 +236,95 @@ PRONOUNS = {
     "f": {"he": "she", "him": "her", "his": "her", "himself": "herself"},
     "n": {"he": "it", "him": "it", "his": "its", "himself": "itself"},
 }
+
+# ---- open classes: what keeps the model reading instead of remembering ------------------------------
+
+NOUNS = """acorn airport album alley anchor angel apron arch arrow attic autumn avenue axe badge bakery ballad bamboo banner barge barn barrel basin bathtub
+battery bay beach beacon bead beak beam beard bed beehive bench bill biscuit blossom board bonfire border bottle boulder box branch brass brick brook
+bubble bucket bud bulb bundle bus button cabin cable cage cake calendar camera camp canal candy canoe canvas captain card cargo carpet carriage castle
+cathedral cave ceiling cellar chain chalk channel chapel chapter chart chest chimney choir circle circus claw clay cliff clinic cloth cloud clover club
+coach coal coast cobweb coin collar column comet concert cottage couch council counter country course court cousin cradle crane crayon cream crew crowd
+cupboard current curtain cushion dairy dam dawn deck desert desk dew diamond dinner dish ditch dock dome door dream dress drop dune dust easel echo edge
+elbow elevator ember engine envelope evening fabric factory fair farm feather fence ferry festival field fig film fire fish flag flame flask fleet flock
+floor flour flower fog folder forest fork fort fountain frame frost fruit funnel fur furnace galaxy gallery garage garden garlic gate gem giant glacier
+glass glove glue goal gown grain grape grass gravel grove guest guide gulf gutter hall hammock handle harbour harvest hat hay heart hedge helmet herb hill
+hinge hive hole honey hook horn hotel hour house ice idea igloo ink inn insect island ivy jacket jar jelly jewel journey jug juice jungle kettle kitchen
+knot label lace ladder lake lamp lane lantern lawn leaf leather lemon lens letter lever library lid lightning lime line lock log loom lunch machine magnet
+mailbox manor map marble market mask mast mat match meadow meal medal melody melon message metal mill mine mirror mist moat money moon moss motor mountain
+mud mug museum mushroom music nail napkin needle neighbour nest net night noodle north nose note number nut oak oar oasis ocean office oil olive onion
+orbit orchard organ oven owl oyster package paddle page paint palace pan pancake paper parade parcel park party path pavement peach pearl pebble pen pepper
+petal piano picnic picture pie pier pillar pine pipe pit plain planet plank plate plough pocket poem pond pool porch port postcard pot potato pudding pump
+puppet purse puzzle pyramid quarry queen quilt radio raft rail rain raincoat rainbow ranch razor reef ribbon rice ridge riddle ring river road rock rocket
+roof room rope rose rug sack saddle sail salad salt sand sandwich satellite sauce saucer scale school screw sea seat secret seed shadow shawl shed shelf
+shell shield ship shop shore shovel sign silk silver sink sister skirt sky sledge sleeve slope smoke snow soap sock soil song soup spade spaceship spark
+spice spider spiral spring square stable stage stair stamp star statue steam steel stem step stick stocking stone stool store storm stove straw stream
+street string submarine sugar suitcase summer sunset swamp sweater swing sword syrup table tale tank tea temple tent theatre thimble thread throne thumb
+ticket tide tie tile toast tomb tool torch towel tower town toy track trail train tram trap tray treasure trench tribe trick trumpet trunk tub tunnel
+turnip twig valley van vase vault veil velvet vessel village vine violet voice volcano voyage wagon waist wall walnut wand watch water wave wax weather
+wedding well west whale wheat wheel whip whisper wick window wing winter wire wish wolf wood wool word world worm wreath wrist yard yarn year zebra zone""".split()
+ADJECTIVES = """amber ancient bent bitter blunt bold bright broad broken bronze busy calm central clear clever cold common copper crisp curly daily damp dark
+deep distant double dry dusty early eastern empty equal even exact extra faint fair famous final first flat foreign formal fresh full gentle giant glad
+global gold grand half happy heavy hidden high hollow huge inner iron jolly junior large last late light local lonely long loose lost loud low lucky main
+major maximum middle mild minor modern narrow native neat new next noble northern odd official old open outer pale past plain polar polite private proud
+public pure quick quiet rapid rare raw ready rear real red rich rough round royal rural safe second secret senior sharp short silent simple single slim
+slow small smooth social soft solar solid southern spare special square steady steep stiff still strange strict strong sweet swift tall thick thin third
+tiny total upper urban usual vast warm western white whole wide wild wise wooden young""".split()
+ONSETS = "b br c ch d dr f fl g gl gr h j k kr l m n p pl pr qu r s sh sk sl st t th tr v w y z".split() + [""]
+VOWELS = "a e i o u a e i o ai ea ou ee y".split()
+CODAS = ["", "", "", "n", "r", "l", "s", "m", "t", "nd", "rk", "th", "x", "ck", "lt"]
+
+
+def coin(rng, capital=True):
+    """A word that nobody has seen: two or three syllables."""
+    out = "".join(rng.choice(ONSETS) + rng.choice(VOWELS) + rng.choice(CODAS) for _ in range(rng.choice([2, 2, 2, 3])))
+    return out.capitalize() if capital else out
+
+
+def girl(rng):
+    return coin(rng) if rng.random() < 0.12 else GIRLS[int(rng.random() * len(GIRLS))]
+
+
+def boy(rng):
+    return coin(rng) if rng.random() < 0.12 else BOYS[int(rng.random() * len(BOYS))]
+
+
+def first_name(rng):
+    return girl(rng) if rng.random() < 0.5 else boy(rng)
+
+
+def surname(rng):
+    return coin(rng) if rng.random() < 0.3 else SURNAMES[int(rng.random() * len(SURNAMES))]
+
+
+def city(rng):
+    return coin(rng) if rng.random() < 0.2 else CITIES[int(rng.random() * len(CITIES))]
+
+
+def company(rng):
+    if rng.random() < 0.4:
+        return COMPANIES[int(rng.random() * len(COMPANIES))]
+    form = rng.choice(["%s", "%s and Sons", "%s Ltd", "%s Group", "%s Works", "The %s Company", "%s Brothers", "%s Trading"])
+    return form % (coin(rng) if rng.random() < 0.6 else rng.choice(ADJECTIVES).capitalize() + " " + rng.choice(NOUNS).capitalize())
+
+
+def product(rng):
+    if rng.random() < 0.6:
+        return PRODUCTS[int(rng.random() * len(PRODUCTS))]
+    return rng.choice(ADJECTIVES) + " " + rng.choice(NOUNS) if rng.random() < 0.5 else rng.choice(NOUNS)
+
+
+def label(rng):
+    """The name of a field or parameter, as programmers write it."""
+    r = rng.random()
+    a, b = rng.choice(NOUNS), rng.choice(NOUNS)
+    if r < 0.35:
+        return a
+    if r < 0.60:
+        return a + "_" + b
+    if r < 0.75:
+        return rng.choice(ADJECTIVES) + "_" + a
+    if r < 0.85:
+        return a + b.capitalize()
+    if r < 0.95:
+        return a + "_" + rng.choice(["id", "name", "number", "code", "type", "date", "size", "count", "level", "status"])
+    return coin(rng, False)
