@@ -183,6 +183,9 @@ TOPICS = [("the sea", "in a hut by the sea"), ("winter", "in a land where the wi
           ("the night", "in a quiet house where one could see all the stars"), ("the moon", "in a tower from which one could see the moon"), ("a rainy day", "in a house with a tin roof, where the rain drummed"), ("a train", "in an old railway station"),
           ("a ship", "on a ship with white sails"), ("the river", "on the bank of a wide river"), ("autumn", "in a valley full of red and yellow leaves"), ("spring", "in a valley where the first flowers came out"), ("a lighthouse", "in a lighthouse"),
           ("a market", "near the market"), ("snow", "in a land full of snow"), ("a holiday", "in a little house by the lake"), ("a zoo", "in a zoo"), ("a circus", "in a circus wagon"), ("a library", "in a room behind a library")]
+# whom a hero meets more often than others: one of these, fixed for each kind of hero
+USUAL_HELPERS = [("owl", "f"), ("badger", "m"), ("hedgehog", "m"), ("tortoise", "f"), ("raven", "m"), ("mouse", "f"), ("old woman", "f"), ("shepherd", "m"), ("robin", "f"), ("squirrel", "f"),
+                 ("beaver", "m"), ("donkey", "m"), ("clockmaker", "m"), ("otter", "m"), ("fairy", "f"), ("sparrow", "f"), ("goat", "f"), ("lighthouse keeper", "m"), ("crow", "f"), ("dwarf", "m")]
 ANIMAL_LIST = list(words.ANIMALS)
 PEOPLE_LIST = list(words.PEOPLE) + ["girl", "boy"]
 THING_LIST = list(words.THINGS)
@@ -222,8 +225,8 @@ class Story:
         self.draw_object()
         for table in self.plot["choices"]:
             fits = [c for c in table if not c.get("only") or self.obj_kind in c["only"].split()]
-            env.update(one_of(rng, fits))
-        env["meet"] = one_of(rng, MEET)
+            env.update(env.lean(fits))
+        env["meet"] = env.lean(MEET)
         env["their"] = "their"
         env["ohis"] = "her" if env.get("ohe") == "she" else "his"
         for key in ("obj", "hero", "skill", "goal", "item", "pet", "ajob"):
@@ -232,9 +235,12 @@ class Story:
     def draw_helper(self, hero):
         rng, env = self.rng, self.env
         kind, gender, _, _ = draw_character(env, rng, used=(hero,))
+        usual = USUAL_HELPERS[bucket(hero, len(USUAL_HELPERS))]
+        if rng.random() < 0.4 and usual[0] != hero:
+            kind, gender = usual
         p = words.PRONOUNS[gender]
         env.update(ghe=p["he"], ghim=p["him"], ghis=p["his"])
-        adj = one_of(rng, ["old", "wise old", "small", "kind", "", "", "friendly", "big", "young", "clever"])
+        adj = env.lean(["old", "", "wise old", "small", "kind", "friendly", "big", "young", "clever"])
         if kind.split()[0] in ("little", "old", "polar", "guinea", "teddy", "toy"):
             adj = ""
         self.helper = kind
@@ -296,12 +302,12 @@ class Story:
     def tell(self):
         """The story's text: paragraphs of one or two beats."""
         env, rng = self.env, self.rng
-        beats = [env.say(one_of(rng, OPENINGS)) + " " + env.say(one_of(rng, CHARACTER))]
+        beats = [env.say(env.lean(OPENINGS)) + " " + env.say(env.lean(CHARACTER))]
         steps = self.plot["beats"]
         if not any("{meet}" in b or "{ag}" in b.lower() for b in steps) and "best friend" not in steps[0]:
-            beats[0] = beats[0].strip() + " " + env.say(one_of(rng, FRIENDS))
+            beats[0] = beats[0].strip() + " " + env.say(env.lean(FRIENDS))
         beats += [env.say(b) for b in steps]
-        last = env.say(one_of(rng, self.plot["lesson"])).strip()
+        last = env.say(env.lean(self.plot["lesson"])).strip()
         if last[-1] == '"':
             last = last[:-1] + ("" if last[-2] in ".!?" else ".") + '"'
         elif last[-1] not in ".!?":
