@@ -299,6 +299,14 @@ talk("""
     """)
 
 talk("""
+    My {pet} [has run away|is ill|is sick|is lost|has died|ran away yesterday|does not eat][.|]
+    My [grandmother|grandfather|friend|uncle|aunt|dog|cat] [has died|is in hospital|is very ill|is dying][.|]
+    I [failed my exam|lost my job|lost my {product}|broke my leg|broke my {product}|missed my train|lost my keys|got bad news|hurt my hand][.|]
+    [Somebody stole|They stole] my {product}[.|]
+    """, """
+    I am sorry to hear that. That is hard. Is there somebody who can help you?
+    """)
+talk("""
     [Can you|Could you|Please] help me with my homework[?|.]
     I have [homework|a lot of homework] [to do|today][.|]
     """, """
@@ -412,6 +420,8 @@ JOKE_ASKS = """Tell me a joke.
 Tell me something funny.
 Cheer me up.""".split("\n")
 
+MORE_JOKES = ["Another one, please!", "Another one.", "One more!", "More, please.", "Tell me another one.", "And another?", "Haha, one more please.", "Do you know more?", "Again!", "That was funny. Another one?"]
+
 RIDDLES = [("What has hands but cannot clap?", "A clock."), ("What has keys but opens no door?", "A piano."),
            ("What gets wetter the more it dries?", "A towel."), ("What has teeth but cannot bite?", "A comb."),
            ("What has a neck but no head?", "A bottle."), ("What goes up but never comes down?", "Your age."),
@@ -467,7 +477,11 @@ def exchange(rng, chat, split):
     env = slots(rng)
     r = rng.random()
     if r < 0.08:
-        chat.user(roughen(env.say(one_of(rng, JOKE_ASKS)), rng)).bot(one_of(rng, JOKES))
+        jokes = rng.sample(JOKES, 3)
+        chat.user(roughen(env.say(one_of(rng, JOKE_ASKS)), rng)).bot(jokes[0])
+        for joke in jokes[1:]:
+            if rng.random() < 0.35:
+                chat.user(roughen(one_of(rng, MORE_JOKES), rng)).bot(joke)
     elif r < 0.12:
         q, a = one_of(rng, RIDDLES)
         chat.user(roughen(env.say(one_of(rng, RIDDLE_ASKS)), rng)).bot(q)
