@@ -93,7 +93,7 @@ def gguf_metadata(c, tok, chat_template):
     return {
         "general.architecture": "qwen3", "general.type": "model", "general.name": NAME, "general.size_label": "18M", "general.license": "mit",
         "general.description": "A small demonstration model, trained from scratch for the Minerva runtime.",
-        "general.file_type": 7, "general.quantization_version": 2,
+        "general.file_type": 7, "general.quantization_version": 2, "general.sampling.temp": 0.0,
         "qwen3.block_count": c["layers"], "qwen3.context_length": c["context"], "qwen3.embedding_length": c["hidden"], "qwen3.feed_forward_length": c["ffn"],
         "qwen3.attention.head_count": c["heads"], "qwen3.attention.head_count_kv": c["kv_heads"], "qwen3.attention.key_length": c["head_dim"],
         "qwen3.attention.value_length": c["head_dim"], "qwen3.attention.layer_norm_rms_epsilon": float(c["eps"]), "qwen3.rope.freq_base": float(c["theta"]),
