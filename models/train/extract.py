@@ -249,18 +249,22 @@ def array_task(rng):
     return Env(rng, what=what, text=text).say(one_of(rng, ARRAY_ASKS)), to_json(items)
 
 
+USUAL = {"full_name": "Anna Lindqvist", "name": "Anna", "age": 34, "city": "Lisbon", "job": "teacher", "hobby": "chess", "pet": "cat", "product": "lamp", "price": 25, "quantity": 3, "date": "Monday",
+         "time": "10:30", "colour": "blue", "country": "Portugal", "company": "Northwind", "year": 1998}
+
+
 def invent(rng):
     keys = one_of(rng, SCENES)[0]
     if rng.random() < 0.5:
         keys = some_of(rng, list(FIELDS), rng.randint(2, 4))
     out = {}
     for k in keys:
-        out.setdefault(FIELDS[k][1][0], FIELDS[k][0](rng))
+        out.setdefault(FIELDS[k][1][0], USUAL[k] if k in USUAL and rng.random() < 0.4 else FIELDS[k][0](rng))
     if rng.random() < 0.2:
         # the form comes from a schema that the prompt does not show
         person_keys = one_of(rng, [["full_name", "age", "city"], ["name", "age"], ["full_name", "age", "job"], ["name", "job", "city"], ["name", "hobby", "pet"]])
         return one_of(rng, ["Invent a person.", "Make up a person.", "Invent a character.", "Give me an example of a person.", "Describe an imaginary person.", "Create a user."]), \
-            to_json({FIELDS[k][1][0]: FIELDS[k][0](rng) for k in person_keys})
+            to_json({FIELDS[k][1][0]: USUAL[k] if rng.random() < 0.4 else FIELDS[k][0](rng) for k in person_keys})
     thing = one_of(rng, ["a person", "a customer", "an example", "a record", "an order", "a character", "some data"])
     q = one_of(rng, ["Invent %s as JSON with %s.", "Make up %s with the fields %s. Answer as JSON.", "Give me %s as JSON with the keys %s.", "Create %s: JSON with %s."]) % (thing, spell_fields(rng, list(out)))
     return q, to_json(out)

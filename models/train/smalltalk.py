@@ -6,7 +6,7 @@ tell a fact about the user and ask for it again later, so that the model learns 
 """
 
 import words
-from grammar import Chat, Env, capitalise, hold_out, one_of, roughen, with_article
+from grammar import Chat, Env, bucket, capitalise, hold_out, one_of, roughen, with_article
 
 TALK = []
 
@@ -477,13 +477,14 @@ def exchange(rng, chat, split):
     env = slots(rng)
     r = rng.random()
     if r < 0.08:
-        jokes = rng.sample(JOKES, 3)
+        jokes = [env.lean(JOKES)] + rng.sample(JOKES, 2)
+        jokes = [j for i, j in enumerate(jokes) if j not in jokes[:i]]
         chat.user(roughen(env.say(one_of(rng, JOKE_ASKS)), rng)).bot(jokes[0])
         for joke in jokes[1:]:
             if rng.random() < 0.35:
                 chat.user(roughen(one_of(rng, MORE_JOKES), rng)).bot(joke)
     elif r < 0.12:
-        q, a = one_of(rng, RIDDLES)
+        q, a = env.lean(RIDDLES)
         chat.user(roughen(env.say(one_of(rng, RIDDLE_ASKS)), rng)).bot(q)
         chat.user(one_of(rng, ["I don't know. Tell me.", "What is it?", "Hmm. What is the answer?", "No idea.", "Tell me the answer."])).bot(a)
     elif r < 0.16:
@@ -493,7 +494,15 @@ def exchange(rng, chat, split):
     else:
         users, answers = one_of(rng, TALK)
         user = env.say(one_of(rng, hold_out(users, split, 8) if split == "test" else users)).strip()
-        chat.user(roughen(user, rng)).bot(capitalise(env.say(one_of(rng, answers))))
+        chat.user(roughen(user, rng)).bot(capitalise(env.say(env.lean(answers))))
+
+
+def couplets(rng, subject):
+    """Two or three couplets; a subject has usual ones, which come more often."""
+    if rng.random() < 0.5:
+        i = bucket(subject, len(COUPLETS))
+        return (COUPLETS[i:] + COUPLETS[:i])[:2]
+    return rng.sample(COUPLETS, rng.choice([2, 2, 3]))
 
 
 def poem(rng, chat):
@@ -508,7 +517,7 @@ def poem(rng, chat):
     env = Env(rng, x=asked)
     ask = env.say(one_of(rng, POEM_ASKS))
     env["x"] = x
-    lines = [capitalise(env.say(c)) for c in rng.sample(COUPLETS, rng.choice([2, 2, 3]))]
+    lines = [capitalise(env.say(c)) for c in couplets(rng, asked)]
     chat.user(roughen(ask, rng)).bot("\n".join(lines))
 
 

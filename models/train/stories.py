@@ -168,11 +168,11 @@ def draw_character(env, rng, used=()):
             kind = one_of(rng, PEOPLE_LIST)
             gender, home = words.PEOPLE[kind]
             gender = gender or one_of(rng, "mf")
-            food = one_of(rng, words.FOODS)
+            food = usual_food(rng, kind)
         else:
             kind = one_of(rng, THING_LIST) if r < 0.88 else one_of(rng, words.NOUNS)
             gender = one_of(rng, "mnf")
-            home, food = words.THINGS.get(kind) or one_of(rng, words.PLACES), one_of(rng, words.FOODS)
+            home, food = words.THINGS.get(kind) or one_of(rng, words.PLACES), usual_food(rng, kind)
         if kind not in used:
             return kind, gender, home, food
 
@@ -189,6 +189,10 @@ USUAL_HELPERS = [("owl", "f"), ("badger", "m"), ("hedgehog", "m"), ("tortoise", 
 ANIMAL_LIST = list(words.ANIMALS)
 PEOPLE_LIST = list(words.PEOPLE) + ["girl", "boy"]
 THING_LIST = list(words.THINGS)
+
+
+def usual_food(rng, kind):
+    return words.FOODS[bucket(kind, len(words.FOODS))] if rng.random() < 0.5 else one_of(rng, words.FOODS)
 
 
 def name_for(rng, gender):
@@ -209,8 +213,11 @@ class Story:
         self.trait = one_of(rng, words.TRAITS_ANY if rng.random() < 0.8 else words.ADJECTIVES) if rng.random() < 0.4 else ""
         if " " in hero and hero.split()[0] in ("little", "old", "polar", "guinea"):
             self.trait = ""
-        self.name = name_for(rng, gender) if rng.random() < 0.45 else ""
+        self.name = self.draw_name(hero) if rng.random() < 0.45 else ""
         env["trait"], env["trait2"] = rng.sample(words.TRAITS_GOOD, 2)
+        if rng.random() < 0.5:
+            i = bucket(hero, len(words.TRAITS_GOOD) - 1)
+            env["trait"], env["trait2"] = words.TRAITS_GOOD[i:i + 2]
         if self.trait in words.TRAITS_GOOD:
             env["trait"] = self.trait
         env["hfull"] = with_article(" ".join(x for x in (self.trait, hero) if x))
@@ -231,6 +238,11 @@ class Story:
         env["ohis"] = "her" if env.get("ohe") == "she" else "his"
         for key in ("obj", "hero", "skill", "goal", "item", "pet", "ajob"):
             env["t" + key] = str(env.get(key, "")).title()
+
+    def draw_name(self, hero):
+        """Each kind of hero has a usual name of either gender, which comes more often."""
+        usual = words.GIRLS if self.gender == "f" else words.BOYS
+        return usual[bucket(hero, len(usual))] if self.rng.random() < 0.3 else name_for(self.rng, self.gender)
 
     def draw_helper(self, hero):
         rng, env = self.rng, self.env
@@ -290,7 +302,7 @@ class Story:
             if rng.random() < 0.3:
                 obj, plural, self.obj_kind = one_of(rng, words.NOUNS), False, "tool"
         env["obj"] = obj
-        env["oadj"] = one_of(rng, words.COLOURS + ["new", "old", "little", "favourite", "warm", "shiny", "magic", "golden", "tiny", "heavy", "lucky", one_of(rng, words.ADJECTIVES)])
+        env["oadj"] = env.lean(words.COLOURS + ["new", "old", "little", "favourite", "warm", "shiny", "magic", "golden", "tiny", "heavy", "lucky", one_of(rng, words.ADJECTIVES)])
         if env["oadj"] == "warm" and self.obj_kind != "wear":
             env["oadj"] = "pretty"
         env["aobj"] = ("a pair of " + obj if obj in ("glasses", "mittens", "boots", "gloves", "shoes", "slippers", "earrings",
