@@ -3,8 +3,8 @@
     python3 samples.py --minerva ../../build/minerva --model ../minerva-nano.gguf
     python3 samples.py --model ../minerva-nano-mlx           (PyTorch, when there is no binary)
 
-With --minerva, the user's lines go to `minerva chat` as they are and what it prints comes
-back; otherwise the PyTorch network answers.
+With --minerva, the user's lines (marked ">") go to `minerva chat` and what it prints comes
+back as it is; otherwise the PyTorch network answers.
 """
 
 import argparse
@@ -35,9 +35,14 @@ CONVERSATIONS = [
 
 
 def with_minerva(binary, model, turns):
-    text = "\n".join(t.replace("\\n", " ") for t in turns) + "\n"
-    done = subprocess.run([binary, "chat", model, "--temp", "0"], input=text, capture_output=True, text=True, check=True)
-    return done.stdout.rstrip()
+    """What `minerva chat` prints for each line; the text of k lines begins that of k + 1."""
+    lines, out, printed = [t.replace("\\n", " ") for t in turns], [], ""
+    for k in range(len(lines)):
+        done = subprocess.run([binary, "chat", model, "--temp", "0"], input="\n".join(lines[:k + 1]) + "\n", capture_output=True, text=True, check=True)
+        assert done.stdout.startswith(printed)
+        out.append("> " + lines[k] + "\n\n" + done.stdout[len(printed):].strip())
+        printed = done.stdout
+    return "\n\n".join(out)
 
 
 def with_torch(model, tok, turns):
