@@ -40,6 +40,17 @@ static char *name_of(const char *path)
     return strndup(path + from, n);
 }
 
+/* "512M" */
+static bool parse_bytes(const char *s, size_t *out)
+{
+    char *end;
+    unsigned long long n = strtoull(s, &end, 10);
+    int shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    if (end == s || *s == '-' || n == 0 || n > (SIZE_MAX >> shift) || end[shift != 0]) return false;
+    *out = (size_t)n << shift;
+    return true;
+}
+
 int cli_serve(int argc, char **argv)
 {
     mn_server_options o = { 0 };
@@ -47,6 +58,7 @@ int cli_serve(int argc, char **argv)
     cli_list keys = { 0 }, hosts = { 0 }, origins = { 0 };
     ready_line ready = { 0 };
     int32_t port = 11434;
+    const char *cache_bytes = NULL;
     cli_option options[24] = {
         { "--host", NULL, CLI_STRING, &o.host, "ADDR", "address to listen on (127.0.0.1)", 0 },
         { "--port", "-p", CLI_INT, &port, "N", "port (11434); 0: any free one", 0 },
@@ -56,9 +68,11 @@ int cli_serve(int argc, char **argv)
         { "--allow-origin", NULL, CLI_STRINGS, &origins, "URL", "a web origin that may call it", 0 },
         { "--parallel", NULL, CLI_INT, &o.scheduler.max_running, "N", "answers made together (32)", 0 },
         { "--queue", NULL, CLI_INT, &o.scheduler.max_queued, "N", "requests that may wait (256)", 0 },
+        { "--cache-bytes", NULL, CLI_STRING, &cache_bytes, "N", "memory for answers and cached "
+          "prompts of each model, e.g. 8G (half of what is free)", 0 },
         { "--quiet", "-q", CLI_FLAG, &ready.quiet, NULL, "log errors only", 0 },
     };
-    cli_add_model_options(options + 8, &model);
+    cli_add_model_options(options + 9, &model);
     cli_command c = {
         .verb = "serve", .usage = "serve [MODEL...] [options]",
         .about = "An OpenAI-compatible server.  Without MODEL the bundled one is served; clients\n"
@@ -92,6 +106,9 @@ int cli_serve(int argc, char **argv)
     o.ctx = o.log_ctx = &ready;
     minerva_error err = { 0 };
     if (!cli_load_options(&model, &o.load)) return CLI_USAGE;
+    if (cache_bytes && !parse_bytes(cache_bytes, &o.load.state_limit_bytes))
+        return cli_usage("--cache-bytes: a number with K, M or G expected, \"%s\" found",
+                         cache_bytes);
     minerva_status st = mn_serve(&o, &err);
     for (size_t i = 0; i < n; i++) free((char *)models[i].name);
     return st == MINERVA_OK ? CLI_OK : cli_fail(&err);

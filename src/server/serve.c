@@ -80,15 +80,29 @@ static bool is_loopback(const char *host)
 
 /* ---- models ------------------------------------------------------------------------ */
 
+/* Half of the memory that is free now, for each of n models its share. */
+static size_t default_state_limit(size_t n)
+{
+    char line[128];
+    unsigned long long kb = 0;
+    FILE *f = fopen("/proc/meminfo", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "MemAvailable: %llu", &kb) == 1) break;
+    if (f) fclose(f);
+    return kb ? (size_t)(kb * 512 / n) : (size_t)1 << 30;
+}
+
 static minerva_status load_models(mn_server *s, minerva_error *err)
 {
     const mn_server_options *o = s->o;
+    minerva_model_options load = o->load;
+    if (!load.state_limit_bytes) load.state_limit_bytes = default_state_limit(o->n_models);
     s->models = calloc(o->n_models, sizeof *s->models);
     if (!s->models) return fail(err, MINERVA_MEMORY, "out of memory");
     for (size_t i = 0; i < o->n_models; i++) {
         mn_loaded_model *m = &s->models[i];
         double start = now_s();
-        minerva_status st = minerva_model_open(&m->model, o->models[i].path, &o->load, err);
+        minerva_status st = minerva_model_open(&m->model, o->models[i].path, &load, err);
         if (st == MINERVA_OK)
             st = minerva_scheduler_create(&m->scheduler, m->model, &o->scheduler, err);
         if (st != MINERVA_OK) {

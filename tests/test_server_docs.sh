@@ -1,0 +1,53 @@
+# The examples of docs/server.md as they are printed there, and the npm client of OpenAI.
+. tests/shell.sh
+if ! command -v curl >/dev/null || [ ! -r models/minerva-nano.gguf ]; then
+    skip_test the_examples_of_the_documentation_work "curl or the bundled model is not there"
+    finish
+fi
+
+# serve ARGS...: starts a server on a free port; sets $pid and $port
+serve() {
+    "$MINERVA" serve models/minerva-nano.gguf --port 0 "$@" 2>"$tmp/log" &
+    pid=$!
+    for i in $(seq 200); do
+        port=$(sed -n 's|.*serving at http://127.0.0.1:\([0-9]*\)$|\1|p' "$tmp/log")
+        [ -z "$port" ] || return 0
+        sleep 0.1
+    done
+    cat "$tmp/log"; exit 1
+}
+
+begin the_examples_of_the_documentation_work
+serve --key alice:a-long-secret
+# Every block that begins with curl; what stands in the line "-> text" below must come back.
+awk '/^```/ { inside = !inside; next } inside && /^curl/ { n++ } inside && n { print > ("'"$tmp"'/example" n) }
+     !inside && /^-> / && n { print substr($0, 4) > ("'"$tmp"'/expected" n) }' docs/server.md
+count=0
+for example in "$tmp"/example*; do
+    n=${example##*example}
+    sed "s|http://127.0.0.1:11434|http://127.0.0.1:$port|" "$example" > "$tmp/run"
+    out=$(sh "$tmp/run" 2>&1)
+    check "example $n: $(head -1 "$example")" contains "$out" "$(cat "$tmp/expected$n")"
+    count=$((count + 1))
+done
+check "at least 6 examples" test $count -ge 6
+kill $pid; wait $pid
+check "exit code 0" same 0 $?
+end
+
+modules=${MINERVA_TEST_NODE_MODULES:-node_modules}
+if ! command -v node >/dev/null || [ ! -d "$modules/openai" ]; then
+    skip_test the_client_of_openai_works_unmodified "npm package openai is not installed"
+    finish
+fi
+begin the_client_of_openai_works_unmodified
+serve --key alice:a-long-secret
+cp tests/peers/openai.mjs "$tmp/"
+ln -s "$(cd "$modules" && pwd)" "$tmp/node_modules"
+out=$(node "$tmp/openai.mjs" "http://127.0.0.1:$port/v1" a-long-secret 2>&1)
+for what in models chat stream "stream helper" logprobs completions embeddings errors abort; do
+    check "$what" contains "$out" "ok $what"
+done
+kill $pid; wait $pid
+end
+finish
