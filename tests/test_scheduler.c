@@ -158,6 +158,7 @@ typedef struct {
     minerva_generate_result result;
     minerva_error err;
     int n_done;
+    int *finished, rank;        /* counts up; the how-manieth this one was */
     pthread_mutex_t *mutex;
     pthread_cond_t *done;
 } client;
@@ -176,6 +177,7 @@ static void on_done(void *ctx, const minerva_generate_result *result, const mine
     c->result = *result;
     c->err = *err;
     c->n_done++;
+    if (c->finished) c->rank = ++*c->finished;
     pthread_cond_signal(c->done);
     pthread_mutex_unlock(c->mutex);
 }
@@ -377,6 +379,31 @@ static void equal_prompts_at_once_are_read_once(void **state)
     bench_clear(&b);
 }
 
+static void tenants_take_turns_however_much_each_asks_for(void **state)
+{
+    enum { EACH = 6, N = 2 * EACH + 1 };
+    static client clients[N];
+    static const char *const tenants[] = { "a", "b", "c" };
+    int finished = 0;
+    bench b;
+    memset(clients, 0, sizeof clients);
+    bench_init(&b, 0, false, (minerva_scheduler_options){ .max_running = 1 });
+    b.engine.delay_us = 3000;
+    for (int i = 0; i < N; i++) {
+        client *c = &clients[i];
+        c->n_prompt = 3;
+        for (int k = 0; k < 3; k++) c->prompt[k] = 4 + (i * (k + 1)) % 50;
+        c->max_tokens = 4;
+        c->finished = &finished;
+        assert_int_equal(submit(&b, c, tenants[i / EACH], NULL), MINERVA_OK);
+    }
+    for (int i = 0; i < N; i++) wait_for(&b, &clients[i]);
+    for (int i = 0; i < N; i++) check_answer(&clients[i]);
+    /* The third tenant asked last and once: it is served in the first round of turns. */
+    assert_true(clients[2 * EACH].rank <= 4);
+    bench_clear(&b);
+}
+
 static void a_full_queue_refuses_and_keeps_what_it_has(void **state)
 {
     enum { N = 20 };
@@ -455,6 +482,7 @@ int main(void)
         cmocka_unit_test(a_follow_up_evaluates_only_what_is_new),
         cmocka_unit_test(tenants_do_not_share_prefixes),
         cmocka_unit_test(equal_prompts_at_once_are_read_once),
+        cmocka_unit_test(tenants_take_turns_however_much_each_asks_for),
         cmocka_unit_test(a_full_queue_refuses_and_keeps_what_it_has),
         cmocka_unit_test(a_prompt_that_cannot_fit_fails_alone),
         cmocka_unit_test(freeing_cancels_what_is_left),
