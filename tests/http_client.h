@@ -31,7 +31,7 @@ typedef struct {
     bool whole;                 /* the answer came to its end */
 } reply;
 
-enum { WAIT_MS = 20000 };
+enum { WAIT_MS = 60000 };
 
 static inline double seconds(void)
 {
