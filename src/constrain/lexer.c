@@ -60,6 +60,7 @@ static uint32_t intern_state(mn_lexer *lx, mn_lex_state s)
         s.boundary = s.partial == P_NONE && !inside;
         s.accepting = s.boundary && (s.kind == MN_LK_LITS) == exact;
     }
+    s.endless = 0;
     mn_vec_push(lx->cx, &lx->states, s);
     mn_intern_add(lx->cx, &lx->state_set, hash, lx->states.n - 1);
     return lx->states.n - 1;
@@ -199,6 +200,18 @@ static uint32_t escape_byte(uint32_t partial, uint8_t c, uint32_t *cp)
         *cp = 0x10000 + (high << 10) + (unit - 0xDC00);
         return P_NONE;
     }
+}
+
+bool mn_lex_endless(mn_lexer *lx, uint32_t state)
+{
+    mn_lex_state s = lx->states.at[state];
+    if (!s.endless) {
+        uint32_t k = kind_of(s.partial);
+        bool yes = s.kind == MN_LK_EXCL || (s.kind == MN_LK_RE && s.a == MN_RX_ALL)
+            || (s.kind == MN_LK_RE && (k == P_NONE || k == P_SKIP) && mn_rx_endless(lx->rx, s.a));
+        lx->states.at[state].endless = s.endless = yes ? 1 : 2;
+    }
+    return s.endless == 1;
 }
 
 bool mn_lex_in_escape(const mn_lexer *lx, uint32_t state)

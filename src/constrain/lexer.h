@@ -26,6 +26,7 @@ typedef struct {
     bool json;              /* escapes and a closing quote */
     bool boundary;          /* between code points */
     bool accepting;
+    uint8_t endless;        /* of mn_lex_endless(): 0 unknown, 1 yes, 2 no */
     uint32_t a;             /* RE: the language; LITS, EXCL: the list */
     uint32_t lo, hi, depth; /* LITS, EXCL */
     uint32_t partial;       /* of a code point; see lexer.c */
@@ -67,6 +68,8 @@ typedef struct { uint32_t lo, hi; } mn_lex_span;
 int mn_lex_candidates(mn_lexer *lx, uint32_t state, mn_lex_span out[2]);
 /* Bytes that may lead on from a LITS state, as far as its list tells; returns how many. */
 int mn_lex_first_bytes(const mn_lexer *lx, uint32_t state, uint8_t out[256]);
+/* Endlessly many strings go on from here (false: not seen at a glance). */
+bool mn_lex_endless(mn_lexer *lx, uint32_t state);
 /* If `byte` completes an escape in this state: true and the code point. */
 bool mn_lex_escape_done(const mn_lexer *lx, uint32_t state, uint8_t byte, uint32_t *cp);
 /* Inside an escape? */

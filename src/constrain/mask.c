@@ -165,55 +165,70 @@ static void walk_bytes(walker *w, const mn_trie *const *tries, int n_tries, uint
 
 static void walk_all(walker *w, const mn_cfg *c)
 {
-    const mn_trie *const tries[] = { &w->t->plain, &w->t->open, &w->t->mixed };
+    const mn_trie *tries[MN_TRIES] = { &w->t->open, &w->t->mixed };
+    for (int g = 0; g < MN_GROUPS; g++) tries[2 + g] = &w->t->plain[g];
     uint8_t bytes[256];
     uint32_t off = w->k->stack.n;
     mn_vec_push(w->m->p->cx, &w->k->stack, *c);
-    walk_bytes(w, tries, 3, off, 1, bytes, mn_cfg_first_bytes(w->m, c, bytes));
+    walk_bytes(w, tries, MN_TRIES, off, 1, bytes, mn_cfg_first_bytes(w->m, c, bytes));
     w->k->stack.n = off;
 }
 
 /* ---- inside strings ------------------------------------------------------------------------ */
 
-/* Tokens of a trie that stay alive in the lexer, beginning at most `chars` code points.
- * Where a quote closes the string, the subtree goes to `closed` (NULL: there is none). */
-typedef void closed_fn(walker *w, const mn_trie *trie, uint32_t node, uint32_t chars);
+/* By its bytes, one by one. */
+static bool token_works(walker *w, const mn_cfg *c, uint32_t token)
+{
+    uint32_t len, off = w->k->stack.n, n = 1;
+    const char *s = mn_token_bytes(w->t, (int32_t)token, &len);
+    level here = level_at(w, 0, off, 1);
+    mn_vec_push(w->m->p->cx, &w->k->stack, *c);
+    uint32_t at = off;
+    for (uint32_t i = 0; i < len && n; i++) {
+        uint32_t top = w->k->stack.n;
+        step(w, at, n, (uint8_t)s[i]);
+        at = top;
+        n = w->k->stack.n - top;
+    }
+    go_back(w, &here, off);
+    return n > 0;
+}
 
-static void walk_rows(walker *w, const mn_trie *trie, uint32_t state, uint32_t most, closed_fn *closed, bool take)
+/* Tokens of a trie that stay alive in the lexer are taken (with `check`, unless they leave
+ * few ways on: then as that configuration has it).  Where a quote closes the string, the
+ * subtree goes to `closed` (NULL: there is none). */
+typedef void closed_fn(walker *w, const mn_trie *trie, uint32_t node);
+
+static void walk_rows(walker *w, const mn_trie *trie, uint32_t state, closed_fn *closed, bool take,
+                      const mn_cfg *check)
 {
     mn_lexer *lx = w->m->p->lx;
-    mn_cx *cx = w->m->p->cx;
-    uint32_t base = w->k->rows.n, n = trie->nodes.n;
-    /* Per level: end of the siblings, state, code points begun. */
-    mn_vec_reserve(cx, &w->k->rows, 3 * (w->t->longest + 2));
-    uint32_t *at = w->k->rows.at + base;
-    int depth = 0;
-    at[0] = n;
+    const mn_trie_node *nodes = trie->nodes.at;
+    /* Per level: end of the siblings, state, its row. */
+    mn_vec_reserve(w->m->p->cx, &w->k->rows, 2 * (w->t->longest + 2));
+    uint32_t *at = w->k->rows.at, end = trie->nodes.n, i = 0;
+    at[0] = end;
     at[1] = state;
-    at[2] = 0;
-    for (uint32_t i = 0; ;) {
-        while (i == at[3 * depth]) {
-            if (!depth--) return;
+    for (;;) {
+        while (i == end) {
+            if (at == w->k->rows.at) return;
+            at -= 2;
+            end = at[0];
         }
-        mn_trie_node node = trie->nodes.at[i];
-        uint32_t from = at[3 * depth + 1], chars = at[3 * depth + 2];
-        uint8_t byte = mn_trie_byte(node);
-        if (most != UINT32_MAX && byte != '"' && lx->states.at[from].boundary && ++chars > most) {
-            i += node.skip;
-            continue;
-        }
-        uint32_t to = mn_lex_next(lx, from, byte);
+        mn_trie_node node = nodes[i];
+        uint32_t to = mn_lex_next(lx, at[1], mn_trie_byte(node)), token = node.byte_token >> 8;
         if (to <= MN_LEX_END) {
-            if (to == MN_LEX_END && closed) closed(w, trie, i, chars);
+            if (to == MN_LEX_END && closed) closed(w, trie, i);
             i += node.skip;
             continue;
         }
-        if (take && (node.byte_token >> 8)) mn_bit_set(w->mask, (node.byte_token >> 8) - 1);
+        if (take && token && (!check || mn_lex_endless(lx, to) || token_works(w, check, token - 1)))
+            mn_bit_set(w->mask, token - 1);
         if (node.skip > 1) {
-            depth++;
-            at[3 * depth] = i + node.skip;
-            at[3 * depth + 1] = to;
-            at[3 * depth + 2] = chars;
+            end = i + node.skip;
+            at += 2;
+            at[0] = end;
+            at[1] = to;
         }
         i++;
     }
@@ -234,6 +249,27 @@ static void add_inside(walker *w, uint32_t most)
         mn_bit_set(w->mask, t->long_inside.at[i].token);
 }
 
+/* All tokens that stay alive in a state: groups whole where the language takes every text
+ * of their characters, else by walking. */
+static void walk_tries(walker *w, uint32_t state, const mn_cfg *check)
+{
+    const mn_vocab_trie *t = w->t;
+    mn_rx *rx = w->m->p->lx->rx;
+    mn_lex_state s = w->m->p->lx->states.at[state];
+    bool whole = s.kind == MN_LK_RE && s.boundary && !check;
+    for (int g = 0; g < MN_GROUPS; g++) {
+        uint32_t n;
+        const mn_range *ranges = mn_group_ranges(g, &n);
+        if (!t->plain[g].nodes.n) continue;
+        if (whole && n && mn_rx_closed(rx, mn_rx_clamp(rx, s.a, t->group_chars[g]), ranges, n))
+            or_into(w->mask, t->group_mask[g], t->words);
+        else
+            walk_rows(w, &t->plain[g], state, NULL, true, check);
+    }
+    walk_rows(w, &t->open, state, NULL, true, check);     /* a quote behind a backslash */
+    walk_rows(w, &t->mixed, state, NULL, true, check);
+}
+
 /* Tokens that stay inside a string of a pattern: the same wherever the state is met. */
 static void add_inside_state(walker *w, uint32_t state)
 {
@@ -242,11 +278,11 @@ static void add_inside_state(walker *w, uint32_t state)
     if (slot == UINT32_MAX) {
         slot = mn_mask_cache_add(w->k, key);
         uint32_t *mask = w->mask;
+        w->k->slots.at[slot].broken = true;
         w->mask = w->k->slots.at[slot].bits;
-        walk_rows(w, &w->t->plain, state, UINT32_MAX, NULL, true);
-        walk_rows(w, &w->t->open, state, UINT32_MAX, NULL, true);     /* as in \\" */
-        walk_rows(w, &w->t->mixed, state, UINT32_MAX, NULL, true);
+        walk_tries(w, state, NULL);
         w->mask = mask;
+        w->k->slots.at[slot].broken = false;
     }
     or_into(w->mask, w->k->slots.at[slot].bits, w->t->words);
 }
@@ -286,9 +322,8 @@ static bool reach_after(walker *w, const mn_cfg *c)
 }
 
 /* Behind a quote: the token of each node below, if its rest can be reached. */
-static void add_closed(walker *w, const mn_trie *trie, uint32_t node, uint32_t chars)
+static void add_closed(walker *w, const mn_trie *trie, uint32_t node)
 {
-    (void)chars;
     const mn_u32s *after = trie == &w->t->open ? &w->t->open_after : &w->t->mixed_after;
     for (uint32_t i = node; i < node + trie->nodes.at[node].skip; i++) {
         int32_t token = mn_trie_token(trie->nodes.at[i]);
@@ -393,15 +428,22 @@ static void add_any_string(walker *w, const mn_cfg *c)
     add_inside(w, max);
 }
 
-/* A string value of a pattern. */
+/* A string of a pattern: a value, or a key of a part. */
 static void add_pattern_string(walker *w, const mn_cfg *c)
 {
+    const mn_frame *f = mn_frame_at(w->m, c->frame);
+    bool track = f->track, keys = c->phase == MN_PH_KEY && f->keys;
     mn_cfg x = closing_cfg(w, c, mn_lex_re(w->m->p->lx, MN_RX_EPS, true));
-    if (reach_after(w, &x)) {
-        walk_rows(w, &w->t->open, c->lex, UINT32_MAX, add_closed, false);
-        walk_rows(w, &w->t->mixed, c->lex, UINT32_MAX, add_closed, false);
+    if (track) {
+        walk_quoted(w, c);
+    } else if (reach_after(w, &x)) {
+        walk_rows(w, &w->t->open, c->lex, add_closed, false, NULL);
+        walk_rows(w, &w->t->mixed, c->lex, add_closed, false, NULL);
+        if (keys) drop_taken_keys(w, c);
     }
-    add_inside_state(w, c->lex);
+    bool free_of_care = mn_rx_all_endless(w->m->p->lx->rx, w->m->p->lx->states.at[c->lex].a);
+    if ((track || keys) && !free_of_care) walk_tries(w, c->lex, c);
+    else add_inside_state(w, c->lex);
 }
 
 /* ---- one configuration ----------------------------------------------------------------------------- */
@@ -410,9 +452,7 @@ static void add_cfg(walker *w, const mn_cfg *c)
 {
     mn_pda *m = w->m;
     if (c->phase == MN_PH_TEXT) {
-        walk_rows(w, &w->t->plain, c->lex, UINT32_MAX, NULL, true);
-        walk_rows(w, &w->t->open, c->lex, UINT32_MAX, NULL, true);
-        walk_rows(w, &w->t->mixed, c->lex, UINT32_MAX, NULL, true);
+        walk_tries(w, c->lex, NULL);
         return;
     }
     bool string = c->phase == MN_PH_STRING, key = c->phase == MN_PH_KEY && c->part;
@@ -426,7 +466,7 @@ static void add_cfg(walker *w, const mn_cfg *c)
             add_any_string(w, c);
             return;
         }
-        if (string && !track && !c->set && s->kind == MN_LK_RE && s->boundary) {
+        if (!c->set && s->kind == MN_LK_RE && s->boundary) {
             add_pattern_string(w, c);
             return;
         }

@@ -18,7 +18,10 @@
 #include "constrain/lexer.h"
 #include "constrain/numset.h"
 
-enum { EXP_MAX = 999 };
+/* Nothing that overflows a double, or goes on for ever: digits before the point, behind
+ * it, powers of ten.  Where being a multiple matters, no more digits than a double holds,
+ * so that validators which count in doubles come to the same result. */
+enum { INT_DIGITS = 100, FRAC_DIGITS = 100, EXP_MIN = -399, EXP_MAX = 300, EXACT_DIGITS = 15 };
 
 typedef struct {
     bool possible;
@@ -36,11 +39,12 @@ typedef struct {
     uint32_t *good;
     uint32_t n_except;
     uint64_t except[MN_NUM_EXCEPT];     /* in units of 10^-S */
+    int32_t int_digits[2], frac_digits; /* at most so many */
 } shape;
 
 typedef enum {
     START, SIGN, ZERO, INT, DOT, FRAC, E, ESIGN, EDIGITS,       /* with bounds */
-    F_START, F_SIGN, F_ZERO, F_INT, F_DOT, F_FRAC, F_E, F_ESIGN, F_EDIGITS,     /* free */
+    F_START, F_SIGN, F_ZERO, F_INT, F_DOT, F_FRAC,              /* free */
     TEXT, ZEROS_DOT, ZEROS                                      /* points */
 } phase;
 
@@ -52,6 +56,7 @@ typedef struct {
     int32_t n;                  /* digits or top; EDIGITS: smallest exponent allowed */
     int32_t zeros;              /* EDIGITS: largest exponent allowed */
     uint32_t p, f;              /* EDIGITS: value, digits */
+    int32_t k;                  /* digits written before the point, then behind it */
     uint64_t r;
 } num_state;
 
@@ -187,6 +192,15 @@ static uint32_t make_shape(mn_numsets *ns, const mn_numset *set)
         s.lcm = lcm(ns, s.lcm, s.except[i]);
     }
     if (s.step && s.n_except) find_good(ns, &s, step);
+    bool exact = s.n_except || (s.step && (s.lcm != 1 || s.scale));
+    for (int i = 0; i < 2; i++) {
+        int32_t least = s.mag[i].a_top > 0 ? s.mag[i].a_top + 1 : 1;
+        int32_t most = !exact ? INT_DIGITS : EXACT_DIGITS - (int32_t)s.scale - (s.step ? 0 : 3);
+        s.int_digits[i] = most > least ? most : least;
+    }
+    s.frac_digits = FRAC_DIGITS + (int32_t)s.scale;
+    if (s.n_except && !s.step)      /* all digits together */
+        s.frac_digits = s.scale + 3 > EXACT_DIGITS ? (int32_t)s.scale + 3 : EXACT_DIGITS;
     mn_vec_push(ns->cx, &ns->tables->shapes, s);
     return ns->tables->shapes.n;
 }
@@ -211,10 +225,13 @@ static bool real_at(const view *v, int64_t top)
     return v->x->cb < 0 || (v->x->cb == 0 && !(v->x->p >= m->b.n && m->b_open));
 }
 
-static bool real_live(const view *v)
+static bool ends(const tables *t, const num_state *x);
+
+static bool real_live(const tables *t, const view *v)
 {
     const magnitude *m = v->m;
     const num_state *x = v->x;
+    if (v->s->n_except && x->phase == FRAC && x->k >= v->s->frac_digits) return ends(t, x);
     if (is_zero(x)) {
         if (!m->a.n) return !m->a_open || !m->has_b || m->b.n;
         return m->a_top <= -x->zeros;
@@ -228,7 +245,7 @@ static bool real_live(const view *v)
     }
     if (!x->mantissa || v->s->n_except) return false;
     for (int i = 0; i < 5; i++)
-        if (tries[i] - 1 >= -EXP_MAX && tries[i] - 1 <= EXP_MAX && real_at(v, tries[i])) return true;
+        if (tries[i] - 1 >= EXP_MIN && tries[i] - 1 <= EXP_MAX && real_at(v, tries[i])) return true;
     return false;
 }
 
@@ -334,7 +351,7 @@ static bool exponents(const view *v, int *min, int *max)
     const magnitude *m = v->m;
     const num_state *x = v->x;
     if (!x->mantissa || v->s->n_except || is_zero(x)) return false;
-    int64_t lo = -EXP_MAX, hi = EXP_MAX;
+    int64_t lo = EXP_MIN, hi = EXP_MAX;
     if (m->a.n) {
         int c = compare_all(x->ca, x->p, &m->a);
         int64_t least = (int64_t)m->a_top - 1 + (c < 0 || (c == 0 && m->a_open));
@@ -356,15 +373,16 @@ static bool exponents(const view *v, int *min, int *max)
     return lo <= hi;
 }
 
-static bool step_live(const view *v)
+static bool step_live(const tables *t, const view *v)
 {
     const num_state *x = v->x;
     uint32_t left = v->s->scale - x->f;
     if (is_zero(x)) return step_from_zero(v, left);
     if (x->phase != INT) return step_at(v, x->n, left);
     int64_t most = v->m->has_b ? v->m->b_top : (v->m->a_top > x->n ? v->m->a_top : x->n) + 24;
-    for (int64_t n = x->n; n <= most; n++) {
-        if (n - x->n + left > 36) return real_live(v);
+    int64_t room = v->s->int_digits[x->negative] - x->k;
+    for (int64_t n = x->n; n <= most && n - x->n <= room; n++) {
+        if (n - x->n + left > 36) return real_live(t, v);
         if (step_at(v, n, (uint32_t)(n - x->n) + left)) return true;
     }
     int lo, hi;
@@ -400,7 +418,7 @@ static bool live(const tables *t, const num_state *x)
     case E: return x->n <= x->zeros;
     case ZERO: case INT: case DOT: case FRAC: {
         view v = view_of(t, x);
-        return v.s->step ? step_live(&v) : real_live(&v);
+        return v.s->step ? step_live(t, &v) : real_live(t, &v);
     }
     default: return true;
     }
@@ -432,7 +450,7 @@ static bool ends(const tables *t, const num_state *x)
         int64_t e = x->negative ? -(int64_t)x->p : x->p;
         return x->f > 0 && e >= x->n && e <= x->zeros;
     }
-    case F_ZERO: case F_INT: case F_FRAC: case F_EDIGITS: case ZEROS: return true;
+    case F_ZERO: case F_INT: case F_FRAC: case ZEROS: return true;
     case TEXT: return t->lx.states.at[x->set].accepting || x->n == 2;
     case ZERO: case INT: case FRAC: break;
     default: return false;
@@ -461,14 +479,15 @@ static uint32_t intern_state(mn_numsets *ns, num_state x)
                            | (uint64_t)x.mantissa << 10 | (uint64_t)(uint8_t)x.ca << 16
                            | (uint64_t)(uint8_t)x.cb << 24 | (uint64_t)x.set << 32,
                            (uint64_t)(uint32_t)x.n << 32 | (uint32_t)x.zeros);
-    hash = mn_mix(mn_mix(hash, (uint64_t)x.p << 32 | x.f), x.r);
+    hash = mn_mix(mn_mix(hash, (uint64_t)x.p << 32 | x.f), x.r ^ (uint64_t)x.k << 40);
     uint32_t i;
     for (mn_intern_seek k = mn_intern_begin(&t->state_set, hash);
          mn_intern_next(&t->state_set, &k, &i);) {
         const num_state *o = &t->states.at[i];
         if (o->phase == x.phase && o->negative == x.negative && o->beyond == x.beyond
             && o->mantissa == x.mantissa && o->ca == x.ca && o->cb == x.cb && o->set == x.set
-            && o->n == x.n && o->zeros == x.zeros && o->p == x.p && o->f == x.f && o->r == x.r)
+            && o->n == x.n && o->zeros == x.zeros && o->p == x.p && o->f == x.f && o->r == x.r
+            && o->k == x.k)
             return i;
     }
     if (t->states.n >= 250000)
@@ -546,6 +565,7 @@ static uint32_t first_digit(mn_numsets *ns, num_state x, uint8_t c)
         x.n = 1;
         x.mantissa = true;
     }
+    x.k = 1;
     return finish_step(ns, x);
 }
 
@@ -575,22 +595,24 @@ static uint32_t bounded_next(mn_numsets *ns, num_state x, uint8_t c)
     case ZERO:
         if (c != '.') return MN_NUM_DEAD;
         x.phase = DOT;
+        x.k = 0;
         return finish_step(ns, x);
     case INT:
         if (c == '.') {
             if (x.n != 1 || v.s->step) x.mantissa = false;
             x.phase = DOT;
+            if (!v.s->n_except || v.s->step) x.k = 0;
             return finish_step(ns, x);
         }
         if (c == 'e') return begin_exponent(ns, &x);
-        if (!digit) return MN_NUM_DEAD;
+        if (!digit || ++x.k > v.s->int_digits[x.negative]) return MN_NUM_DEAD;
         x.mantissa = false;
         add_digit(&v, &x, c - '0');
         return finish_step(ns, x);
     case DOT:
     case FRAC:
         if (c == 'e' && x.phase == FRAC) return begin_exponent(ns, &x);
-        if (!digit) return MN_NUM_DEAD;
+        if (!digit || ++x.k > v.s->frac_digits) return MN_NUM_DEAD;
         x.phase = FRAC;
         if (v.s->step && x.f >= v.s->scale && c != '0') return MN_NUM_DEAD;
         add_digit(&v, &x, c - '0');
@@ -622,22 +644,35 @@ static uint32_t bounded_next(mn_numsets *ns, num_state x, uint8_t c)
     }
 }
 
+/* n: digits before the point. */
 static uint32_t free_next(mn_numsets *ns, num_state x, uint8_t c)
 {
     bool digit = c >= '0' && c <= '9', zero = c == '0';
-    uint8_t to = 0;
+    num_state to = { .n = x.n, .k = x.k };
+    if (c == 'e' && (x.phase == F_ZERO || x.phase == F_INT || x.phase == F_FRAC))
+        return intern_state(ns, (num_state){ .phase = E, .n = EXP_MIN, .zeros = EXP_MAX - x.n });
     switch ((phase)x.phase) {
-    case F_START: to = c == '-' ? F_SIGN : zero ? F_ZERO : digit ? F_INT : 0; break;
-    case F_SIGN: to = zero ? F_ZERO : digit ? F_INT : 0; break;
-    case F_ZERO: to = c == '.' ? F_DOT : c == 'e' ? F_E : 0; break;
-    case F_INT: to = digit ? F_INT : c == '.' ? F_DOT : c == 'e' ? F_E : 0; break;
-    case F_DOT: to = digit ? F_FRAC : 0; break;
-    case F_FRAC: to = digit ? F_FRAC : c == 'e' ? F_E : 0; break;
-    case F_E: to = digit ? F_EDIGITS : c == '+' || c == '-' ? F_ESIGN : 0; break;
-    case F_ESIGN: case F_EDIGITS: to = digit ? F_EDIGITS : 0; break;
+    case F_START:
+        to.phase = c == '-' ? F_SIGN : zero ? F_ZERO : digit ? F_INT : 0;
+        to.n = digit;
+        break;
+    case F_SIGN:
+        to.phase = zero ? F_ZERO : digit ? F_INT : 0;
+        to.n = digit;
+        break;
+    case F_ZERO: to.phase = c == '.' ? F_DOT : 0; break;
+    case F_INT:
+        to.phase = digit ? F_INT : c == '.' ? F_DOT : 0;
+        to.n += digit;
+        break;
+    case F_DOT: case F_FRAC:
+        to.phase = digit ? F_FRAC : 0;
+        to.k++;
+        break;
     default: break;
     }
-    return to ? intern_state(ns, (num_state){ .phase = to }) : MN_NUM_DEAD;
+    if (!to.phase || to.n > INT_DIGITS || to.k > FRAC_DIGITS) return MN_NUM_DEAD;
+    return intern_state(ns, to);
 }
 
 /* Behind a whole spelling zeros may follow, and another spelling may go on with them

@@ -15,7 +15,8 @@
  * Spelling: 1, 1.0 and 1.000 are one number.  With an exponent, the mantissa has one digit
  * before the point (1e5, 1.5e-7: what serialisers write) and the exponent at most three;
  * numbers that must be multiples of something have no point in the mantissa.  A number
- * with no constraint at all may be spelled in any way JSON allows.
+ * with no constraint at all may be spelled in any way JSON allows.  No number overflows a
+ * double, or has more than 100 digits before or behind the point.
  */
 #ifndef MN_CONSTRAIN_NUMSET_H
 #define MN_CONSTRAIN_NUMSET_H

@@ -231,6 +231,7 @@ uint32_t mn_seen_add(mn_pda *m, uint32_t list, uint64_t hash)
  * one; others are searched, and given the benefit of the doubt after many steps. */
 static bool fresh_key(mn_pda *m, uint32_t seen, const mn_cfg *c, int depth, int *budget)
 {
+    if (mn_lex_endless(m->p->lx, c->lex)) return true;
     if (m->p->lx->states.at[c->lex].accepting && !mn_seen_has(m, seen, c->hash)) return true;
     if (depth > 64) return true;
     for (int k = 0; k < 256; k++) {
@@ -249,8 +250,7 @@ static bool fresh_key(mn_pda *m, uint32_t seen, const mn_cfg *c, int depth, int 
 
 static bool key_live(mn_pda *m, const mn_frame *f, const mn_cfg *c)
 {
-    const mn_lex_state *s = &m->p->lx->states.at[c->lex];
-    if (!f->keys || s->kind == MN_LK_EXCL || s->a == MN_RX_ALL) return true;
+    if (!f->keys) return true;
     int budget = 4000;
     return fresh_key(m, f->keys, c, 0, &budget);
 }

@@ -74,27 +74,11 @@ uint64_t mn_hash_number_end(const mn_cfg *c)
 
 /* ---- endless choices ----------------------------------------------------------------------- */
 
-/* Languages without & and ~ have no empty parts, so one loop without a bound will do. */
-static bool endless_re(const mn_rx *rx, mn_rid r, int depth)
-{
-    mn_rx_node x = rx->nodes.at[r];
-    if (depth > 200) return false;
-    switch ((mn_rx_kind)x.kind) {
-    case MN_RK_REP: return x.max == MN_RX_INF || endless_re(rx, x.a, depth + 1);
-    case MN_RK_CAT: return endless_re(rx, x.a, depth + 1) || endless_re(rx, x.b, depth + 1);
-    case MN_RK_ALT:
-        for (uint32_t i = 0; i < x.b; i++)
-            if (endless_re(rx, rx->kids.at[x.a + i], depth + 1)) return true;
-        return false;
-    default: return false;
-    }
-}
-
-static bool endless_string(const mn_schema *s, uint32_t set)
+static bool endless_string(mn_schema *s, uint32_t set)
 {
     mn_strset x = s->ss.sets.at[set];
     if (x.kind == MN_SK_ANY) return x.max >= 3;
-    return x.kind == MN_SK_RE && s->rx.nodes.at[x.re].positive && endless_re(&s->rx, x.re, 0);
+    return x.kind == MN_SK_RE && mn_rx_endless(&s->rx, x.re);
 }
 
 static bool endless_number(const mn_schema *s, uint32_t set)
@@ -148,7 +132,6 @@ bool mn_pda_endless(mn_pda_program *p, mn_eid e)
 /* Something endless is left to choose in what the configuration itself is reading. */
 static bool endless_here(mn_pda *m, const mn_cfg *c)
 {
-    const mn_lex_state *s;
     switch ((mn_phase)c->phase) {
     case MN_PH_VALUE:
     case MN_PH_COLON: return mn_pda_endless(m->p, c->lex);
@@ -156,10 +139,7 @@ static bool endless_here(mn_pda *m, const mn_cfg *c)
         if (c->set) return c->count < m->p->schema->ss.sets.at[c->set].max;
         /* fallthrough */
     case MN_PH_KEY:
-        s = &m->p->lx->states.at[c->lex];
-        if (s->kind == MN_LK_EXCL) return true;
-        return s->kind == MN_LK_RE && m->p->schema->rx.nodes.at[s->a].positive
-            && endless_re(&m->p->schema->rx, s->a, 0);
+        return mn_lex_endless(m->p->lx, c->lex);
     default: return false;
     }
 }

@@ -45,9 +45,54 @@ static bool tidy_contains(mn_schema *s, mn_contains *c, uint32_t *n, uint32_t ma
     return true;
 }
 
+/* The one value that an expression can have, as far as it is plain to see. */
+static const mn_jv *only_value(const mn_schema *s, mn_eid e)
+{
+    const mn_expr *x = &s->exprs.at[e];
+    if (x->kind == MN_EK_VALUE) return x->v;
+    for (uint32_t i = 0; x->kind == MN_EK_AND && i < x->n; i++) {
+        const mn_expr *kid = &s->exprs.at[s->kids.at[x->kids + i]];
+        if (kid->kind == MN_EK_VALUE) return kid->v;
+    }
+    return NULL;
+}
+
+static bool equal(mn_cx *cx, const mn_jv *a, const mn_jv *b)
+{
+    if (a->type != b->type || (a->type != MN_J_NUMBER && a->n != b->n)) return false;
+    if (a->type == MN_J_NUMBER) {
+        mn_dec x = mn_dec_parse(cx, a->str, a->n), y = mn_dec_parse(cx, b->str, b->n);
+        return !mn_dec_cmp(&x, &y);
+    }
+    if (a->type == MN_J_STRING) return !a->n || !memcmp(a->str, b->str, a->n);
+    for (uint32_t i = 0; a->type == MN_J_ARRAY && i < a->n; i++)
+        if (!equal(cx, &a->items[i], &b->items[i])) return false;
+    for (uint32_t i = 0; a->type == MN_J_OBJECT && i < a->n; i++) {
+        const mn_jv *other = mn_jdoc_get_n(b, a->members[i].key, a->members[i].key_len);
+        if (!other || !equal(cx, &a->members[i].value, other)) return false;
+    }
+    return true;
+}
+
+/* Unique items that are given (an enum of arrays) are compared here and now. */
+static void settle_unique(mn_schema *s, mn_array_parts *p)
+{
+    bool all = p->rest == MN_E_FALSE || p->max == p->n_prefix;
+    for (uint32_t i = 0; i < p->n_prefix && i < p->max; i++) {
+        const mn_jv *v = only_value(s, p->prefix[i]);
+        all &= v != NULL;
+        for (uint32_t k = 0; v && k < i; k++) {
+            const mn_jv *w = only_value(s, p->prefix[k]);
+            if (w && equal(s->cx, v, w)) p->max = i;
+        }
+    }
+    if (all) p->unique = false;
+}
+
 uint32_t mn_a_make(mn_schema *s, const mn_array_parts *parts)
 {
     mn_array_parts p = *parts;
+    if (p.unique) settle_unique(s, &p);
     for (uint32_t i = 0; i < p.n_prefix && i < p.max; i++)
         if (p.prefix[i] == MN_E_FALSE) p.max = i;
     if (p.rest == MN_E_FALSE && p.max > p.n_prefix) p.max = p.n_prefix;

@@ -120,28 +120,64 @@ static void sort_keys(mn_cx *cx, keys *k, mn_u32s *twins)
     k->n = out;
 }
 
+const mn_range *mn_group_ranges(int group, uint32_t *n)
+{
+    static const mn_range lower[] = { { 'a', 'z' } }, letters[] = { { 'A', 'Z' }, { 'a', 'z' } };
+    static const mn_range words[] = { { ' ', ' ' }, { 'A', 'Z' }, { 'a', 'z' } }, digits[] = { { '0', '9' } };
+    static const mn_range names[] = { { '-', '-' }, { '0', '9' }, { 'A', 'Z' }, { '_', '_' }, { 'a', 'z' } };
+    static const mn_range ascii[] = { { ' ', '!' }, { '#', '[' }, { ']', '~' } };
+    static const mn_range text[] = { { ' ', '!' }, { '#', '[' }, { ']', '~' }, { 0x80, MN_CP_MAX } };
+    static const struct { const mn_range *at; uint32_t n; } groups[MN_GROUPS] = {
+        { lower, 1 }, { letters, 2 }, { words, 3 }, { digits, 1 }, { names, 5 }, { ascii, 3 }, { text, 4 },
+        { NULL, 0 } };
+    *n = groups[group].n;
+    return groups[group].at;
+}
+
+static int group_of(const char *s, uint32_t len)
+{
+    for (int g = 0; g < MN_GROUPS - 1; g++) {
+        uint32_t n, i = 0;
+        const mn_range *r = mn_group_ranges(g, &n);
+        while (i < len) {
+            uint32_t cp, k = 0;
+            int took = mn_utf8_decode_strict(s + i, len - i, &cp);
+            while (took > 0 && k < n && (cp < r[k].lo || cp > r[k].hi)) k++;
+            if (took <= 0 || k == n) break;
+            i += (uint32_t)took;
+        }
+        if (i == len) return g;
+    }
+    return MN_GROUPS - 1;
+}
+
 static void make_token_tries(builder *b)
 {
     mn_vocab_trie *t = b->t;
-    mn_trie *tries[3] = { &t->plain, &t->open, &t->mixed };
-    keys k[3] = { { 0 } };
+    mn_cx *cx = &t->cx;
+    keys k[MN_TRIES] = { { 0 } };
+    for (int g = 0; g < MN_GROUPS; g++) t->group_mask[g] = mn_cx_alloc(cx, t->words, sizeof(uint32_t));
     for (int32_t i = 0; i < t->n_tokens; i++) {
         if (!t->usable.at[i]) continue;
         uint32_t len;
         const char *s = mn_token_bytes(t, i, &len);
         const char *quote = memchr(s, '"', len);
-        int group = 0;
+        int group = quote ? MN_GROUPS : group_of(s, len);
         if (quote) {
             uint32_t at = (uint32_t)(quote - s) + 1;
             reading r = read_inside(b, s + at, len - at, false);
-            group = r.alive && !r.closed ? 1 : 2;
+            if (!r.alive || r.closed) group++;
+        } else {
+            uint32_t chars = (uint32_t)mn_utf8_count(s, len);
+            if (chars > t->group_chars[group]) t->group_chars[group] = chars;
+            mn_bit_set(t->group_mask[group], (uint32_t)i);
         }
-        mn_vec_push(&t->cx, &k[group], ((key){ s, len, (uint32_t)i }));
+        mn_vec_push(cx, &k[group], ((key){ s, len, (uint32_t)i }));
     }
-    for (int g = 0; g < 3; g++) {
-        sort_keys(&t->cx, &k[g], &t->twins);
-        make_trie(&t->cx, tries[g], &k[g]);
-        mn_vec_clear(&t->cx, &k[g]);
+    for (int g = 0; g < MN_TRIES; g++) {
+        sort_keys(cx, &k[g], &t->twins);
+        make_trie(cx, g < MN_GROUPS ? &t->plain[g] : g == MN_GROUPS ? &t->open : &t->mixed, &k[g]);
+        mn_vec_clear(cx, &k[g]);
     }
 }
 
@@ -323,8 +359,9 @@ static void build(void *arg)
     read_tokens(b);
     make_after(b);
     index_prefixes(b);
-    mn_trie *tries[] = { &b->t->plain, &b->t->open, &b->t->mixed, &b->t->after };
-    for (int i = 0; i < 4; i++) mn_vec_trim(&b->t->cx, &tries[i]->nodes);
+    mn_trie *tries[] = { &b->t->open, &b->t->mixed, &b->t->after };
+    for (int i = 0; i < 3; i++) mn_vec_trim(&b->t->cx, &tries[i]->nodes);
+    for (int i = 0; i < MN_GROUPS; i++) mn_vec_trim(&b->t->cx, &b->t->plain[i].nodes);
     mn_vec_trim(&b->t->cx, &b->t->bytes);
     mn_vec_trim(&b->t->cx, &b->t->token_off);
     mn_vec_trim(&b->t->cx, &b->t->usable);
@@ -357,8 +394,9 @@ minerva_status mn_vocab_trie_create(mn_vocab_trie **out, const mn_vocab_token *t
 void mn_vocab_trie_free(mn_vocab_trie *t)
 {
     if (!t) return;
-    mn_trie *tries[] = { &t->plain, &t->open, &t->mixed, &t->after };
-    for (int i = 0; i < 4; i++) mn_vec_clear(&t->cx, &tries[i]->nodes);
+    mn_trie *tries[] = { &t->open, &t->mixed, &t->after };
+    for (int i = 0; i < 3; i++) mn_vec_clear(&t->cx, &tries[i]->nodes);
+    for (int i = 0; i < MN_GROUPS; i++) mn_vec_clear(&t->cx, &t->plain[i].nodes);
     mn_vec_clear(&t->cx, &t->token_off);
     mn_vec_clear(&t->cx, &t->bytes);
     mn_vec_clear(&t->cx, &t->usable);

@@ -2,7 +2,7 @@
  *
  * A trie is an array in depth-first order, 8 bytes a node: byte, token that ends here,
  * size of the subtree.  Walking it, a byte that is not taken skips its subtree.  There are
- * three, so that what is alike can be answered at once:
+ * several, so that what is alike can be answered at once:
  *
  *   PLAIN   tokens without a '"'
  *   OPEN    tokens with one '"' behind which everything can stand in a JSON string: where
@@ -19,6 +19,7 @@
 
 #include "constrain/constraint.h"
 #include "constrain/cx.h"
+#include "constrain/regex.h"
 
 typedef struct { uint32_t byte_token, skip; } mn_trie_node;     /* byte | (token + 1) << 8 */
 typedef struct {
@@ -32,13 +33,20 @@ static inline int32_t mn_trie_token(mn_trie_node n) { return (int32_t)(n.byte_to
 typedef struct { uint32_t token, after, prefix, chars; } mn_closing;
 typedef struct { uint32_t off, len; } mn_prefix;    /* decoded; in prefix_bytes */
 
+/* Groups of plain tokens: each of the characters of mn_group_ranges(), and of no smaller
+ * group's; the last: everything else (line ends, backslashes, pieces of UTF-8). */
+enum { MN_GROUPS = 8, MN_TRIES = MN_GROUPS + 2 };
+const mn_range *mn_group_ranges(int group, uint32_t *n);
+
 enum { MN_INSIDE = 32 };
 struct mn_vocab_trie {
     mn_cx cx;
     int32_t n_tokens;
     size_t words;
     uint32_t longest;               /* bytes of a token */
-    mn_trie plain, open, mixed, after;
+    mn_trie plain[MN_GROUPS], open, mixed, after;
+    uint32_t *group_mask[MN_GROUPS];
+    uint32_t group_chars[MN_GROUPS];    /* code points of the longest token */
     /* By node of open and mixed: where a token that ends there goes on in `after` behind
      * its first closing quote: node + 1, 0: nothing stands behind it. */
     mn_u32s open_after, mixed_after;
