@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 /* "1,2,3" */
 static int32_t *parse_tokens(const char *text, size_t *n)
 {
@@ -40,6 +42,25 @@ static void print_row(const float *row, int32_t n)
     putchar(']');
 }
 
+/* Networks that turn by the size of the context (longrope) are made for these tokens alone,
+ * as the reference implementations compute them. */
+static minerva_model *open_for(const char *name, cli_model_options *options, size_t n)
+{
+    char *text = NULL;
+    minerva_error err = { 0 };
+    minerva_model *m = cli_open_model(name, NULL, MINERVA_OPEN_DESCRIBE);
+    if (!m) return NULL;
+    if (!options->context && minerva_model_describe(m, &text, &err) == MINERVA_OK) {
+        json_t *d = json_loads(text, 0, NULL);
+        json_t *trained = json_object_get(json_object_get(d, "model"), "context");
+        if ((json_int_t)n < json_integer_value(trained)) options->context = (int32_t)n;
+        json_decref(d);
+        minerva_free(text);
+    }
+    minerva_model_close(m);
+    return cli_open_model(name, options, MINERVA_OPEN_RUN);
+}
+
 int cli_logits(int argc, char **argv)
 {
     cli_model_options model = { 0 };
@@ -66,7 +87,7 @@ int cli_logits(int argc, char **argv)
     float *logits = NULL;
     minerva_error err = { 0 };
     code = CLI_FAILED;
-    minerva_model *m = cli_open_model(c.args[0], &model, MINERVA_OPEN_RUN);
+    minerva_model *m = open_for(c.args[0], &model, n);
     if (!m) goto done;
     int32_t vocab = minerva_model_vocab(m);
     size_t rows = all ? n : 1;
