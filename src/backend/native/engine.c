@@ -11,8 +11,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { DEFAULT_BATCH = 512 };
+enum { DEFAULT_BATCH = 512, LARGEST_BATCH = 16384, HUGE_PAGE = 2 << 20 };
 
 /* ---- recurrent state ---------------------------------------------------------------- */
 
@@ -230,8 +231,12 @@ static minerva_status allocate_memory(mn_engine *e, minerva_error *err)
     e->thread_bytes = matmul + aligned(needs.thread_bytes);
     e->memory_bytes = e->scratch_bytes + tables + 3 * ints + 2 * pack + threads * e->thread_bytes;
     void *memory;
-    if (posix_memalign(&memory, 4096, e->memory_bytes)) return mn_fail_memory(err, e->memory_bytes);
+    if (posix_memalign(&memory, HUGE_PAGE, e->memory_bytes))
+        return mn_fail_memory(err, e->memory_bytes);
     e->memory = memory;
+#ifdef MADV_HUGEPAGE
+    madvise(memory, e->memory_bytes, MADV_HUGEPAGE);
+#endif
     uint8_t *at = e->memory + e->scratch_bytes;
     for (int32_t k = 0; k < e->n_ropes; k++) {
         e->ropes[k].table = (float *)at;
@@ -269,6 +274,9 @@ static minerva_status make_page_pool(mn_engine *e, minerva_error *err)
 minerva_status mn_engine_create(mn_engine **out, mn_plan *plan, bool owns_plan,
                                 const mn_load_options *options, minerva_error *err)
 {
+    if (batch_of(options) > LARGEST_BATCH)
+        return mn_fail(err, MINERVA_INVALID, "max_batch: at most %d tokens expected, %d found",
+                       LARGEST_BATCH, options->max_batch);
     mn_engine *e = calloc(1, sizeof *e);
     if (!e) return mn_fail_memory(err, sizeof *e);
     minerva_status st;
