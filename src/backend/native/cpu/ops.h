@@ -100,6 +100,7 @@ void mn_cpu_ops_init_avx2(mn_cpu_ops *out);
 void mn_cpu_ops_init_avx512(mn_cpu_ops *out);
 void mn_cpu_ops_init_bf16_avx512(mn_cpu_ops *out);
 void mn_cpu_ops_init_amx(mn_cpu_ops *out);
+void mn_cpu_ops_init_neon(mn_cpu_ops *out);
 /* What AMX leaves over. */
 void mn_product_bf16_avx512(float *c, int32_t ldc, const float *keep, const uint32_t *a,
                             int32_t lda, const uint32_t *b, int32_t ldb, int32_t n_rows,

@@ -218,5 +218,7 @@ void mn_cpu_ops_init(mn_cpu_ops *out, const mn_cpu *cpu)
     if (mn_cpu_uses(cpu, MN_ISA_AVX512)) mn_cpu_ops_init_avx512(out);
     if (cpu->bf16 && !cpu->precise) mn_cpu_ops_init_bf16_avx512(out);
     if (mn_cpu_uses(cpu, MN_ISA_AMX) && !cpu->precise) mn_cpu_ops_init_amx(out);
+#elif defined(__aarch64__)
+    if (mn_cpu_uses(cpu, MN_ISA_NEON)) mn_cpu_ops_init_neon(out);
 #endif
 }
