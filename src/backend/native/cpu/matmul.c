@@ -32,6 +32,7 @@ void mn_matmul_init(mn_matmul_table *out, const mn_cpu *cpu)
     if (mn_cpu_uses(cpu, MN_ISA_AVX2)) mn_matmul_init_avx2(out);
     if (mn_cpu_uses(cpu, MN_ISA_AVXVNNI)) mn_matmul_init_avxvnni(out);
     if (mn_cpu_uses(cpu, MN_ISA_AVX512)) mn_matmul_init_avx512(out);
+    if (mn_cpu_uses(cpu, MN_ISA_AVX512)) mn_matmul_init_panel_avx512(out);
     if (mn_cpu_uses(cpu, MN_ISA_AMX)) mn_matmul_init_amx(out);
 #endif
 }
@@ -45,8 +46,10 @@ size_t mn_pack_bytes(int32_t n_tokens, int64_t cols)
 {
     mn_pack pack = { .n_tokens = n_tokens, .cols = cols };
     mn_pack_bf16 last = mn_pack_bf16_of(&pack);
-    size_t tiles = (size_t)((n_tokens + 15) / 16 * 32 * last.padded);
-    return (size_t)((uint8_t *)last.tiles - pack.memory) + tiles;
+    mn_pack_tiles tiles = mn_pack_tiles_of(&pack);
+    size_t n_tiles = ((size_t)n_tokens + 15) / 16, bytes = 32 * (size_t)last.padded;
+    if (bytes < tiles.tile_bytes) bytes = tiles.tile_bytes;
+    return (size_t)((uint8_t *)last.tiles - pack.memory) + n_tiles * bytes;
 }
 
 void mn_pack_init(mn_pack *p, void *memory)
@@ -69,7 +72,7 @@ const mn_kernel *mn_matmul_choose(const mn_matmul_table *t, const mn_job *job)
     if (job->n_tokens == 1) return &t->one[kind];
     const mn_kernel *many = &t->many[kind];
     bool tiles = !job->tokens && job->first_token % 16 == 0;
-    if (job->n_tokens < t->many_from[kind] || (many->form == MN_FORM_BF16 && !tiles))
+    if (job->n_tokens < t->many_from[kind] || (many->form & MN_FORMS_TILED && !tiles))
         return &t->few[kind];
     return many;
 }
@@ -89,11 +92,12 @@ static void make_forms(const mn_matmul_table *t, const mn_team *team, mn_pack *p
         if (jobs[j].n_tokens) wanted |= mn_matmul_choose(t, &jobs[j])->form;
     wanted &= ~pack->ready;
     if (!wanted) return;
-    int32_t chunk = wanted & MN_FORM_BF16 ? 16 : 1, n = pack->n_tokens;
+    int32_t chunk = wanted & MN_FORMS_TILED ? 16 : 1, n = pack->n_tokens;
     for (int64_t i; (i = mn_pool_next(team->pool, chunk)) < n;) {
         int32_t count = n - i < chunk ? (int32_t)(n - i) : chunk;
         if (wanted & MN_FORM_INT8) t->make_int8(pack, (int32_t)i, count);
         if (wanted & MN_FORM_BF16) t->make_bf16(pack, (int32_t)i, count);
+        if (wanted & MN_FORM_TILES) t->make_tiles(pack, (int32_t)i, count);
     }
     mn_pool_barrier(team->pool);
     if (team->thread == 0) pack->ready |= wanted;

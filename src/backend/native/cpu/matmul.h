@@ -91,7 +91,10 @@ typedef struct {
     int16_t rows;               /* rows per piece of work; multiples of this from row 0 on */
 } mn_kernel;
 
-enum { MN_FORM_F32 = 0, MN_FORM_INT8 = 1, MN_FORM_BF16 = 2 };
+enum {
+    MN_FORM_F32 = 0, MN_FORM_INT8 = 1, MN_FORM_BF16 = 2, MN_FORM_TILES = 4,
+    MN_FORMS_TILED = MN_FORM_BF16 | MN_FORM_TILES       /* by 16 tokens */
+};
 
 /* Formats as kernels tell them apart: mn_wtype, and MLX affine by bits. */
 enum {
@@ -108,6 +111,7 @@ typedef struct {
     /* Activation form makers: token rows [first, first + n) of a pack. */
     void (*make_int8)(const mn_pack *pack, int32_t first, int32_t n);
     void (*make_bf16)(const mn_pack *pack, int32_t first, int32_t n);
+    void (*make_tiles)(const mn_pack *pack, int32_t first, int32_t n);
 } mn_matmul_table;
 
 void mn_matmul_init(mn_matmul_table *out, const mn_cpu *cpu);

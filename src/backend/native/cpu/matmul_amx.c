@@ -20,6 +20,7 @@
  * (3) Tokens past the end are zero in the pack; rows past the end are not stored.
  */
 #include "backend/native/cpu/decode_bf16_avx512.h"
+#include "backend/native/cpu/tiles_avx512.h"
 
 enum { PIECE = 256, CHUNK = 2048, TOKENS = 512, TILE_BYTES = 1024 };
 
@@ -31,38 +32,6 @@ typedef struct {
 } scratch_layout;
 
 /* ---- tokens ------------------------------------------------------------------------- */
-
-/* Rows of 16 dwords into columns. */
-MN_INLINE void transpose_16(__m512i r[16])
-{
-    __m512i t[16];
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) {
-        t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-        t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-        r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-        r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-        r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
-        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
-        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
-        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-        r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-        r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
-    }
-}
 
 MN_INLINE __m512i bf16_line(const float *x, int64_t n)
 {
@@ -85,7 +54,7 @@ static void make_bf16(const mn_pack *pack, int32_t first, int32_t n)
                 const float *x = pack->x + (t + (i < count ? i : 0)) * pack->stride + c;
                 r[i] = bf16_line(x, i < count ? pack->cols - c : 0);
             }
-            transpose_16(r);
+            mn_transpose_16(r);
 #pragma GCC unroll 16
             for (int i = 0; i < 16; i++) _mm512_storeu_si512(out + 64 * i, r[i]);
         }
@@ -146,26 +115,6 @@ static void multiply_2x2(const uint8_t *a0, const uint8_t *a1, const uint8_t *b0
     _tile_stored(3, s.c[1][1], 64);
 }
 
-/* y of up to 16 rows x 16 tokens from a tile [row][token]. */
-static void put_tile(const mn_job *job, const float *c, int64_t row, int n_rows, int32_t token,
-                     int n_tokens)
-{
-    __m512i r[16];
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_si512(c + 16 * i);
-    transpose_16(r);
-    __mmask16 k = n_rows >= 16 ? 0xffff : (__mmask16)((1u << n_rows) - 1);
-    __m512 scale = _mm512_set1_ps(job->scale != 0 ? job->scale : 1), bias = _mm512_setzero_ps();
-    if (job->row_scale)
-        scale = _mm512_mul_ps(scale, _mm512_maskz_loadu_ps(k, job->row_scale + row));
-    if (job->bias) bias = _mm512_maskz_loadu_ps(k, job->bias + row);
-    float *y = job->y + token * job->y_stride + row;
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++, y += job->y_stride)
-        if (i < n_tokens)
-            _mm512_mask_storeu_ps(y, k, _mm512_fmadd_ps(_mm512_castsi512_ps(r[i]), scale, bias));
-}
-
 /* ---- a piece of rows ---------------------------------------------------------------- */
 
 typedef struct {
@@ -208,7 +157,7 @@ static void multiply_block(const block *b)
                 int ri = i + k / 2, tj = j + k % 2;
                 int rows_left = b->n_rows - 16 * ri, tokens_left = b->n_tokens - 16 * tj;
                 if (rows_left <= 0 || tokens_left <= 0) continue;
-                put_tile(b->job, c.c[k / 2][k % 2], b->row + 16 * ri,
+                mn_put_tile(b->job, c.c[k / 2][k % 2], b->row + 16 * ri,
                          rows_left < 16 ? rows_left : 16, b->token + 16 * tj,
                          tokens_left < 16 ? tokens_left : 16);
             }

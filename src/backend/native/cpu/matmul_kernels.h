@@ -13,6 +13,7 @@ void mn_matmul_init_avx2(mn_matmul_table *t);
 void mn_matmul_init_avxvnni(mn_matmul_table *t);
 void mn_matmul_init_float_avx512(mn_matmul_table *t);
 void mn_matmul_init_avx512(mn_matmul_table *t);
+void mn_matmul_init_panel_avx512(mn_matmul_table *t);
 void mn_matmul_init_amx(mn_matmul_table *t);
 
 /* The exact kernel, for any type. */
@@ -57,7 +58,7 @@ static inline mn_pack_int8 mn_pack_int8_of(const mn_pack *p)
     return f;
 }
 
-/* The bf16 form: tiles of 32 columns x 16 tokens, [16 column pairs][16 tokens][2]; those of
+/* The bf16 form (it and the tiles below exclude each other): tiles of 32 columns x 16 tokens, [16 column pairs][16 tokens][2]; those of
  * 16 tokens follow one another, zeros past the ends. */
 typedef struct {
     int64_t padded;             /* columns rounded up to 32 */
@@ -71,6 +72,41 @@ static inline mn_pack_bf16 mn_pack_bf16_of(const mn_pack *p)
     size_t at = (size_t)((uint8_t *)(before.sum16 + p->n_tokens * 2 * before.n_groups) - p->memory);
     f.tiles = (uint16_t *)(p->memory + (at + 63) / 64 * 64);
     return f;
+}
+
+/* The 8-bit form in tiles of 16 tokens; lane = token.  Zeros past the ends. */
+typedef struct {
+    int64_t padded, n_groups;   /* columns rounded up to 256; groups of 32 in those */
+    size_t tile_bytes;
+    uint8_t *tiles;
+} mn_pack_tiles;
+
+typedef struct {
+    int8_t *q;                  /* [padded / 4][16][4] */
+    float *scale;               /* [n_groups][16] */
+    int32_t *count, *count16;   /* [n_groups][16], [2 * n_groups][16]: sums of q */
+    float *sum, *sum16;         /* the same times scale */
+} mn_tile;
+
+static inline mn_pack_tiles mn_pack_tiles_of(const mn_pack *p)
+{
+    mn_pack_bf16 before = mn_pack_bf16_of(p);
+    mn_pack_tiles f = { .padded = (p->cols + 255) / 256 * 256 };
+    f.n_groups = f.padded / 32;
+    f.tile_bytes = (size_t)(f.padded * 16 + f.n_groups * 16 * 4 * 7);
+    f.tiles = (uint8_t *)before.tiles;
+    return f;
+}
+
+static inline mn_tile mn_tile_of(const mn_pack_tiles *f, int64_t i)
+{
+    mn_tile t = { .q = (int8_t *)(f->tiles + (size_t)i * f->tile_bytes) };
+    t.scale = (float *)(t.q + f->padded * 16);
+    t.count = (int32_t *)(t.scale + f->n_groups * 16);
+    t.count16 = t.count + f->n_groups * 16;
+    t.sum = (float *)(t.count16 + 2 * f->n_groups * 16);
+    t.sum16 = t.sum + f->n_groups * 16;
+    return t;
 }
 
 #endif

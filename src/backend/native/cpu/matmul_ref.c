@@ -54,6 +54,4 @@ void mn_matmul_init_ref(mn_matmul_table *t)
         t->one[k] = t->few[k] = t->many[k] = ref;
         t->many_from[k] = 2;
     }
-    t->make_int8 = NULL;
-    t->make_bf16 = NULL;
 }
