@@ -20,6 +20,7 @@ static void open_fixture(fixture *f, const char *layers, mn_load_options options
     if (!options.n_threads) options.n_threads = 2;
     if (!options.isa) options.precise = true;
     assert_ok(mn_engine_create(&f->e, f->plan, false, &options, err));
+    f->e->shared_from_ns = 0;
     for (int32_t i = 0; i < MAX; i++) f->tokens[i] = (i * 7 + i / 5) % TINY_VOCAB;
 }
 

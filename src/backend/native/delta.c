@@ -95,21 +95,21 @@ static void project(mn_run *r, const mn_gated_delta *d, const float *h, const bu
     mn_run_barrier(r);
 }
 
-static void l2_norm(float *x, int32_t n, float scale)
+/* x * scale / sqrt(sum(x^2) + 1e-6) */
+static void l2_norm(const mn_cpu_ops *ops, float *x, int32_t n, float scale)
 {
-    double squares = 0;
-    for (int32_t i = 0; i < n; i++) squares += (double)x[i] * x[i];
-    scale /= sqrtf((float)squares + 1e-6f);
-    for (int32_t i = 0; i < n; i++) x[i] *= scale;
+    ops->rms_norm(x, x, NULL, n, 1e-6f / (float)n);
+    ops->scaled(x, x, scale / sqrtf((float)n), n);
 }
 
-static void prepare_token(const mn_gated_delta *d, const buffers *b, int32_t t)
+static void prepare_token(const mn_cpu_ops *ops, const mn_gated_delta *d, const buffers *b,
+                          int32_t t)
 {
     float *q = b->conv + (int64_t)t * channels(d), *k = q + keys(d);
     float *beta = b->b + (int64_t)t * d->n_v_heads, *decay = b->a + (int64_t)t * d->n_v_heads;
     for (int32_t h = 0; h < d->n_k_heads; h++) {
-        l2_norm(q + h * d->key_dim, d->key_dim, 1.0f / sqrtf((float)d->key_dim));
-        l2_norm(k + h * d->key_dim, d->key_dim, 1.0f);
+        l2_norm(ops, q + h * d->key_dim, d->key_dim, 1.0f / sqrtf((float)d->key_dim));
+        l2_norm(ops, k + h * d->key_dim, d->key_dim, 1.0f);
     }
     for (int32_t h = 0; h < d->n_v_heads; h++) {
         beta[h] = mn_sigmoid(beta[h]);
@@ -164,7 +164,7 @@ void mn_delta_forward(mn_run *r, const mn_gated_delta *d, const mn_state_slot *s
                      .y = b.conv };
     mn_conv_run(r, &conv, state);
     mn_run_rows(r, n, &first, &end);
-    for (int32_t t = first; t < end; t++) prepare_token(d, &b, t);
+    for (int32_t t = first; t < end; t++) prepare_token(&r->e->ops, d, &b, t);
     mn_run_barrier(r);
     recur(r, d, &b, state);
     for (int32_t t = first; t < end; t++) {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+enum { SHARED_FROM_NS = 200000 };
 enum { DEFAULT_BATCH = 512, LARGEST_BATCH = 16384, HUGE_PAGE = 2 << 20 };
 
 /* ---- recurrent state ---------------------------------------------------------------- */
@@ -291,6 +292,10 @@ minerva_status mn_engine_create(mn_engine **out, mn_plan *plan, bool owns_plan,
     mn_matmul_init(&e->exact, &exact);
     mn_cpu_ops_init(&e->ops, &e->cpu);
     if ((st = mn_pool_create(&e->pool, options->n_threads, err))) goto fail;
+    if ((st = mn_pool_create(&e->solo, 1, err))) goto fail;
+    e->shared_from_ns = SHARED_FROM_NS;
+    e->bytes_per_token = (double)mn_plan_bytes_per_token(plan);
+    e->macs_per_token = (double)mn_plan_macs_per_token(plan);
     if ((st = mn_kv_layout_init(&e->kv, plan, kv_type_of(options), &e->ops, &e->arena,
                                 err))) goto fail;
     if ((st = make_page_pool(e, err))) goto fail;
@@ -312,6 +317,7 @@ void mn_engine_free(mn_engine *e)
     mn_page_release(&e->pages, e->zero_state);
     mn_page_pool_clear(&e->pages);
     mn_pool_free(e->pool);
+    mn_pool_free(e->solo);
     free(e->memory);
     free(e->logits);
     free(e->hidden);

@@ -10,6 +10,7 @@
 #include "backend/native/native.h"
 #include "base/status.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -289,6 +290,7 @@ static void run_head(mn_run *r, const buffers *b)
 typedef struct {
     mn_engine *engine;
     const mn_batch *batch;
+    mn_pool *pool;
 } job;
 
 /* All threads get the same answer: thread 0 asks before a barrier, all look after it, and
@@ -312,7 +314,7 @@ static void run_thread(void *ctx, int thread, int n_threads)
     mn_run r = {
         .e = e, .batch = j->batch, .n_tokens = j->batch->n_tokens,
         .scratch = { .base = e->memory },
-        .team = { e->pool, thread, n_threads, own }, .thread_memory = own + matmul,
+        .team = { j->pool, thread, n_threads, own }, .thread_memory = own + matmul,
     };
     buffers b;
     lay_out(&r.scratch, e->plan, r.n_tokens, &b);
@@ -399,6 +401,15 @@ static minerva_status reserve_all(mn_engine *e, const mn_batch *batch, minerva_e
     return MINERVA_OK;
 }
 
+/* Threads meet about fifteen times a layer.  A run that one thread does in a fraction of a
+ * millisecond gains nothing from that, and loses much when the processor is busy. */
+static mn_pool *pool_for(const mn_engine *e, const mn_batch *batch)
+{
+    double read_ns = e->bytes_per_token / 20;
+    double multiply_ns = e->macs_per_token * batch->n_tokens / 50;
+    return fmax(read_ns, multiply_ns) < e->shared_from_ns ? e->solo : e->pool;
+}
+
 minerva_status mn_forward(mn_engine *e, const mn_batch *batch, mn_output *out,
                           minerva_error *err)
 {
@@ -406,9 +417,9 @@ minerva_status mn_forward(mn_engine *e, const mn_batch *batch, mn_output *out,
     if ((st = check_batch(e, batch, err))) return st;
     if ((st = grow_outputs(e, err))) return st;
     if ((st = reserve_all(e, batch, err))) return st;
-    job j = { e, batch };
+    job j = { e, batch, pool_for(e, batch) };
     e->stop = false;
-    mn_pool_run(e->pool, run_thread, &j);
+    mn_pool_run(j.pool, run_thread, &j);
     for (int32_t s = 0; s < batch->n_spans; s++) {
         mn_seq *seq = batch->spans[s].seq;
         if (e->stop)

@@ -62,23 +62,15 @@ void mn_experts_needs(mn_needs *needs, const mn_experts *m, int32_t n)
 
 /* ---- choosing ---------------------------------------------------------------------- */
 
-static void softmax(float *x, int32_t n)
+/* The best k, best first, ties to the lower index. */
+static void best(const float *score, int32_t n, int32_t k, int32_t *out)
 {
-    float top = x[0], sum = 0;
-    for (int32_t i = 1; i < n; i++) top = fmaxf(top, x[i]);
-    for (int32_t i = 0; i < n; i++) sum += x[i] = expf(x[i] - top);
-    for (int32_t i = 0; i < n; i++) x[i] /= sum;
-}
-
-/* The best k, best first, ties to the lower index; what was chosen becomes -inf. */
-static void best(float *score, int32_t n, int32_t k, int32_t *out)
-{
-    for (int32_t j = 0; j < k; j++) {
-        int32_t top = 0;
-        for (int32_t i = 1; i < n; i++)
-            if (score[i] > score[top]) top = i;
-        out[j] = top;
-        score[top] = -INFINITY;
+    int32_t found = 0;
+    for (int32_t i = 0; i < n; i++) {
+        if (found == k && !(score[i] > score[out[k - 1]])) continue;
+        int32_t at = found < k ? found++ : k - 1;
+        for (; at > 0 && score[i] > score[out[at - 1]]; at--) out[at] = out[at - 1];
+        out[at] = i;
     }
 }
 
@@ -100,7 +92,7 @@ static float group_score(const mn_experts *m, const float *score, int32_t size)
 static void keep_best_groups(const mn_experts *m, float *score)
 {
     int32_t size = m->n_experts / m->n_groups;
-    float group[256];
+    float group[256] = { 0 };
     int32_t chosen[256];
     if (m->n_groups > 256) return;
     for (int32_t g = 0; g < m->n_groups; g++) group[g] = group_score(m, score + g * size, size);
@@ -114,11 +106,11 @@ static void keep_best_groups(const mn_experts *m, float *score)
 }
 
 /* logits [n_experts] of one token -> chosen experts and weights.  `score` is scratch. */
-static void choose(const mn_experts *m, float *logits, float *score, int32_t *expert,
-                   float *weight)
+static void choose(const mn_cpu_ops *ops, const mn_experts *m, float *logits, float *score,
+                   int32_t *expert, float *weight)
 {
     int32_t n = m->n_experts, k = m->n_used;
-    if (m->route == MN_ROUTE_SOFTMAX_TOPK) softmax(logits, n);
+    if (m->route == MN_ROUTE_SOFTMAX_TOPK) ops->softmax(logits, n);
     if (m->route == MN_ROUTE_SIGMOID)
         for (int32_t i = 0; i < n; i++) logits[i] = mn_sigmoid(logits[i]);
     for (int32_t i = 0; i < n; i++)
@@ -126,7 +118,7 @@ static void choose(const mn_experts *m, float *logits, float *score, int32_t *ex
     if (m->n_groups > 1 && m->n_groups_used < m->n_groups) keep_best_groups(m, score);
     best(score, n, k, expert);
     for (int32_t j = 0; j < k; j++) weight[j] = logits[expert[j]];
-    if (m->route == MN_ROUTE_TOPK_SOFTMAX) softmax(weight, k);
+    if (m->route == MN_ROUTE_TOPK_SOFTMAX) ops->softmax(weight, k);
     float scale = mn_or_one(m->weight_scale);
     if (m->normalise) {
         float sum = 0;
@@ -153,7 +145,7 @@ static void route(mn_run *r, const mn_experts *m, const float *in, const buffers
     mn_run_pack(r, &r->e->packs.inner, b->routed, hidden, r->n_tokens, hidden);
     mn_matmul(&r->e->exact, &r->team, &r->e->packs.inner, &job, 1);
     for (int32_t t = first; t < end; t++)
-        choose(m, b->logits + (int64_t)t * n, b->score + (int64_t)t * n,
+        choose(&r->e->ops, m, b->logits + (int64_t)t * n, b->score + (int64_t)t * n,
                b->expert + (int64_t)t * m->n_used, b->weight + (int64_t)t * m->n_used);
     mn_run_barrier(r);
 }

@@ -74,6 +74,9 @@ struct mn_engine {
     int32_t context, max_batch;
     mn_arena arena;             /* tables below */
     mn_pool *pool;
+    mn_pool *solo;              /* of one thread, for runs too short to share */
+    double bytes_per_token, macs_per_token;
+    double shared_from_ns;      /* estimated work of a run that threads share; 0: all runs */
     mn_cpu cpu;
     mn_matmul_table matmul;
     mn_matmul_table exact;      /* f32 always: routers */

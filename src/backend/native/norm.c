@@ -7,12 +7,12 @@
 #include <math.h>
 #include <string.h>
 
-static void l2_norm(float *y, const float *x, const float *weight, int32_t n, float eps)
+/* x / sqrt(sum(x^2) + eps) is an RMS norm of another scale. */
+static void l2_norm(const mn_cpu_ops *ops, float *y, const float *x, const float *weight,
+                    int32_t n, float eps)
 {
-    double squares = 0;
-    for (int32_t i = 0; i < n; i++) squares += (double)x[i] * x[i];
-    float scale = 1.0f / sqrtf((float)squares + eps);
-    for (int32_t i = 0; i < n; i++) y[i] = x[i] * scale * (weight ? weight[i] : 1.0f);
+    ops->rms_norm(y, x, weight, n, eps / (float)n);
+    ops->scaled(y, y, 1.0f / sqrtf((float)n), n);
 }
 
 static void norm_group(const mn_cpu_ops *ops, const mn_norm *norm, const float *x, float *y,
@@ -20,7 +20,7 @@ static void norm_group(const mn_cpu_ops *ops, const mn_norm *norm, const float *
 {
     switch (norm->kind) {
     case MN_NORM_LAYER: ops->layer_norm(y, x, weight, bias, n, norm->eps); return;
-    case MN_NORM_L2: l2_norm(y, x, weight, n, norm->eps); break;
+    case MN_NORM_L2: l2_norm(ops, y, x, weight, n, norm->eps); break;
     case MN_NORM_RMS: ops->rms_norm(y, x, weight, n, norm->eps); break;
     case MN_NORM_NONE: return;
     }

@@ -79,6 +79,8 @@ typedef struct {
     void (*pair_rows)(uint32_t *out, const float *in, int32_t n_rows, int32_t width);
     void (*pair_rows_f16)(uint32_t *out, const uint16_t *in, int32_t n_rows, int32_t width);
     void (*to_bf16)(uint16_t *out, const float *in, int64_t n);
+    /* x = exp(x - max) / sum */
+    void (*softmax)(float *x, int32_t n);
     void (*from_f16)(float *out, const uint16_t *in, int64_t n);
     void (*to_f16)(uint16_t *out, const float *in, int64_t n);
     /* out[rows][MN_TILE] = codes * scales[row / MN_Q8_BLOCK][MN_TILE] (f16) */

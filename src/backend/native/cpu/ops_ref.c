@@ -134,6 +134,14 @@ static void soften(float *s, int32_t n_rows, const int32_t *from, const int32_t 
     }
 }
 
+static void softmax(float *x, int32_t n)
+{
+    float top = x[0], lane[LANES] = { 0 };
+    for (int32_t i = 1; i < n; i++) top = fmaxf(top, x[i]);
+    for (int32_t i = 0; i < n; i++) lane[i % LANES] += x[i] = expf(x[i] - top);
+    scaled(x, x, 1.0f / sum_lanes(lane), n);
+}
+
 static void from_f16(float *out, const uint16_t *in, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) out[i] = mn_f16_to_f32(in[i]);
@@ -209,7 +217,8 @@ void mn_cpu_ops_init(mn_cpu_ops *out, const mn_cpu *cpu)
         .rms_norm = rms_norm, .layer_norm = layer_norm, .add_scaled = add_scaled,
         .scaled = scaled,
         .gated_act = gated_act, .act = act_only, .softcap = softcap, .gate = gate,
-        .rotate = rotate, .product = product, .soften = soften, .from_f16 = from_f16,
+        .rotate = rotate, .product = product, .soften = soften,
+        .softmax = softmax, .from_f16 = from_f16,
         .to_f16 = to_f16, .from_q8_columns = from_q8_columns, .from_q8_row = from_q8_row,
         .delta_step = delta_step, .mamba_step = mamba_step, .convolve = convolve,
     };

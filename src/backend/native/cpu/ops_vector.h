@@ -354,6 +354,22 @@ static void soften(float *s, int32_t n_rows, const int32_t *from, const int32_t 
     }
 }
 
+static void softmax(float *x, int32_t n)
+{
+    vf best = v_set(-INFINITY), total = v_set(0);
+    int32_t i = 0, whole = n - n % VW;
+    for (; i < whole; i += VW) best = v_max(best, v_load(x + i));
+    float top = v_top(best), tail = 0;
+    for (; i < n; i++) top = fmaxf(top, x[i]);
+    for (i = 0; i < whole; i += VW) {
+        vf e = v_exp(v_sub(v_load(x + i), v_set(top)));
+        total = v_add(total, e);
+        v_store(x + i, e);
+    }
+    for (; i < n; i++) tail += x[i] = expf(x[i] - top);
+    scaled(x, x, 1.0f / (v_sum(total) + tail), n);
+}
+
 static void from_f16(float *out, const uint16_t *in, int64_t n)
 {
     int64_t i = 0;
@@ -479,7 +495,8 @@ ALWAYS_INLINE void fill_ops(mn_cpu_ops *out)
         .rms_norm = rms_norm, .layer_norm = layer_norm, .add_scaled = add_scaled,
         .scaled = scaled,
         .gated_act = gated_act, .act = act_only, .softcap = softcap, .gate = gate,
-        .rotate = rotate, .product = product, .soften = soften, .from_f16 = from_f16,
+        .rotate = rotate, .product = product, .soften = soften,
+        .softmax = softmax, .from_f16 = from_f16,
         .to_f16 = to_f16, .from_q8_columns = from_q8_columns, .from_q8_row = from_q8_row,
         .delta_step = delta_step, .mamba_step = mamba_step, .convolve = convolve,
     };
