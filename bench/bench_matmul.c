@@ -118,7 +118,8 @@ int main(int argc, char **argv)
     k.table = &table;
     enum { COLS = 2048, MAX_TOKENS = 512 };
     for (int i = 0; i < n_threads && i < 64; i++) k.scratch[i] = aligned(mn_matmul_scratch_bytes());
-    mn_pack_init(&k.pack, aligned(mn_pack_bytes(MAX_TOKENS, COLS)));
+    size_t pack_bytes = mn_pack_bytes(MAX_TOKENS, COLS);
+    mn_pack_init(&k.pack, aligned(pack_bytes), pack_bytes);
     rng r = { 1 };
     float *x = aligned(sizeof(float) * COLS * MAX_TOKENS);
     for (int i = 0; i < COLS * MAX_TOKENS; i++) x[i] = rng_normal(&r);

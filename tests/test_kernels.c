@@ -104,8 +104,11 @@ static void multiply(const mn_cpu *cpu, int n_threads, const float *x, int64_t s
                 .n_jobs = n_jobs };
     mn_matmul_init(&b.table, cpu);
     assert_ok(mn_pool_create(&b.pool, n_threads, err));
-    void *memory = aligned(mn_pack_bytes(n_tokens, cols));
-    mn_pack_init(&b.pack, memory);
+    int32_t n_list_tokens = 0;
+    for (int j = 0; j < n_jobs; j++) n_list_tokens += jobs[j].n_tokens;
+    size_t bytes = mn_pack_bytes_lists(n_tokens, cols, n_list_tokens, n_jobs);
+    void *memory = aligned(bytes);
+    mn_pack_init(&b.pack, memory, bytes);
     for (int i = 0; i < n_threads; i++) b.scratch[i] = aligned(mn_matmul_scratch_bytes());
     mn_pool_run(b.pool, run_jobs, &b);
     for (int i = 0; i < n_threads; i++) free(b.scratch[i]);

@@ -247,8 +247,8 @@ static minerva_status allocate_memory(mn_engine *e, minerva_error *err)
     e->span_of = (int32_t *)(at + ints);
     e->wanted = (int32_t *)(at + 2 * ints);
     at += 3 * ints;
-    mn_pack_init(&e->packs.input, at);
-    mn_pack_init(&e->packs.inner, at + pack);
+    mn_pack_init(&e->packs.input, at, pack);
+    mn_pack_init(&e->packs.inner, at + pack, pack);
     e->thread_memory = at + 2 * pack;
     return MINERVA_OK;
 }

@@ -55,8 +55,8 @@ void mn_experts_needs(mn_needs *needs, const mn_experts *m, int32_t n)
     lay_out(&needs->scratch, m, n, &b);
     needs->scratch.used = mark;
     int64_t all = (int64_t)n * m->n_used;
-    mn_needs_pack(needs, m->weight_input ? all : n, m->up.cols);
-    mn_needs_pack(needs, all, m->down.cols);
+    mn_needs_pack_lists(needs, m->weight_input ? all : n, m->up.cols, all, m->n_experts);
+    mn_needs_pack_lists(needs, all, m->down.cols, all, m->n_experts);
     if (job_bytes(m) > needs->thread_bytes) needs->thread_bytes = job_bytes(m);
 }
 

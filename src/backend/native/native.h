@@ -202,6 +202,9 @@ typedef struct {
     int n_threads;
 } mn_needs;
 void mn_needs_pack(mn_needs *needs, int64_t n_tokens, int64_t cols);
+/* The same where experts read n_lists lists of tokens. */
+void mn_needs_pack_lists(mn_needs *needs, int64_t n_tokens, int64_t cols, int64_t n_list_tokens,
+                         int64_t n_lists);
 void mn_attention_needs(mn_needs *needs, const mn_attention *a, int32_t n);
 void mn_mla_needs(mn_needs *needs, const mn_mla *a, int32_t n);
 void mn_delta_needs(mn_needs *needs, const mn_gated_delta *d, int32_t n);

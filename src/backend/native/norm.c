@@ -77,6 +77,13 @@ void mn_run_linear(mn_run *r, const mn_linear *l, mn_pack *pack, const float *x,
 
 void mn_needs_pack(mn_needs *needs, int64_t n_tokens, int64_t cols)
 {
-    size_t bytes = mn_pack_bytes((int32_t)n_tokens, cols);
+    mn_needs_pack_lists(needs, n_tokens, cols, 0, 0);
+}
+
+void mn_needs_pack_lists(mn_needs *needs, int64_t n_tokens, int64_t cols, int64_t n_list_tokens,
+                         int64_t n_lists)
+{
+    size_t bytes = mn_pack_bytes_lists((int32_t)n_tokens, cols, (int32_t)n_list_tokens,
+                                       (int32_t)n_lists);
     if (bytes > needs->pack_bytes) needs->pack_bytes = bytes;
 }

@@ -1,8 +1,16 @@
 /* Sharing matrix products among threads; see matmul.h.
  *
- * Every job is cut into pieces of the rows that its kernel likes; pieces of all jobs form
- * one list, from which threads take the next one until none is left.  A thread's pieces
- * come in rising order, so it finds a piece's job by walking forward.
+ * A call has two phases with a barrier between them: making the forms of the activations
+ * that are wanted, then the products.  In both the work is cut into pieces that form one
+ * list (all tokens and tiles; the rows of all jobs), from which threads take the next one
+ * until none is left.  A thread's pieces come in rising order, so it finds what a piece
+ * belongs to by walking forward over the jobs.
+ *
+ * Tiled forms hold 16 tokens that a kernel takes together.  The pack's own tokens are in
+ * tiles 0 .. n - 1, in order.  A job with a list of tokens (an expert), or with a run of
+ * them that does not begin at a tile's border, gets tiles of its own after those, and
+ * shares them with the job before it if that reads the same tokens.  Which tiles a job has
+ * follows from the jobs alone, so every thread works it out for itself while walking.
  */
 #include "backend/native/cpu/matmul_kernels.h"
 
@@ -42,19 +50,35 @@ size_t mn_matmul_scratch_bytes(void)
     return MN_SCRATCH_BYTES;
 }
 
-size_t mn_pack_bytes(int32_t n_tokens, int64_t cols)
+/* Where the tiles begin, and the larger of the two tiled forms. */
+static size_t tile_bytes(const mn_pack *p, size_t *start)
 {
-    mn_pack pack = { .n_tokens = n_tokens, .cols = cols };
-    mn_pack_bf16 last = mn_pack_bf16_of(&pack);
-    mn_pack_tiles tiles = mn_pack_tiles_of(&pack);
-    size_t n_tiles = ((size_t)n_tokens + 15) / 16, bytes = 32 * (size_t)last.padded;
-    if (bytes < tiles.tile_bytes) bytes = tiles.tile_bytes;
-    return (size_t)((uint8_t *)last.tiles - pack.memory) + n_tiles * bytes;
+    mn_pack_bf16 bf16 = mn_pack_bf16_of(p);
+    mn_pack_tiles tiles = mn_pack_tiles_of(p);
+    *start = (size_t)((uint8_t *)bf16.tiles - p->memory);
+    size_t bytes = 32 * (size_t)bf16.padded;
+    return bytes < tiles.tile_bytes ? tiles.tile_bytes : bytes;
 }
 
-void mn_pack_init(mn_pack *p, void *memory)
+static int64_t n_tiles(int64_t n_tokens) { return (n_tokens + 15) / 16; }
+
+size_t mn_pack_bytes(int32_t n_tokens, int64_t cols)
 {
-    *p = (mn_pack){ .memory = memory };
+    return mn_pack_bytes_lists(n_tokens, cols, 0, 0);
+}
+
+size_t mn_pack_bytes_lists(int32_t n_tokens, int64_t cols, int32_t n_list_tokens,
+                           int32_t n_lists)
+{
+    mn_pack pack = { .n_tokens = n_tokens, .cols = cols };
+    size_t start, bytes = tile_bytes(&pack, &start);
+    int64_t tiles = n_tiles(n_tokens) + n_list_tokens / 16 + n_lists;
+    return start + (size_t)tiles * bytes;
+}
+
+void mn_pack_init(mn_pack *p, void *memory, size_t memory_bytes)
+{
+    *p = (mn_pack){ .memory = memory, .memory_bytes = memory_bytes };
 }
 
 void mn_pack_set(mn_pack *p, const float *x, int64_t stride, int32_t n_tokens, int64_t cols)
@@ -66,20 +90,85 @@ void mn_pack_set(mn_pack *p, const float *x, int64_t stride, int32_t n_tokens, i
     p->ready = 0;
 }
 
-const mn_kernel *mn_matmul_choose(const mn_matmul_table *t, const mn_job *job)
+/* ---- which kernel, which tiles ------------------------------------------------------- */
+
+static bool in_own_order(const mn_job *job)
+{
+    return !job->tokens && job->first_token % 16 == 0;
+}
+
+static bool same_tokens(const mn_job *a, const mn_job *b)
+{
+    return a->tokens == b->tokens && a->first_token == b->first_token &&
+           a->n_tokens == b->n_tokens;
+}
+
+/* A walk over the jobs of a call. */
+typedef struct {
+    const mn_matmul_table *table;
+    const mn_pack *pack;
+    int64_t n_all, next, end;           /* tiles: the pack's, the next free one, those there are */
+    const mn_job *listed;               /* the last job with tiles of its own, */
+    int64_t at;                         /* which begin here */
+} walk;
+
+static walk begin(const mn_matmul_table *table, const mn_pack *pack)
+{
+    size_t start, bytes = tile_bytes(pack, &start);
+    walk w = { .table = table, .pack = pack, .n_all = n_tiles(pack->n_tokens) };
+    w.next = w.n_all;
+    w.end = pack->memory_bytes > start ? (int64_t)((pack->memory_bytes - start) / bytes) : 0;
+    return w;
+}
+
+/* The kernel of the next job and, for a tiled form, its first tile; `made` says that no job
+ * before it has these. */
+static const mn_kernel *take(walk *w, const mn_job *job, int64_t *tile, bool *made)
 {
     int kind = mn_matmul_kind(job->w);
-    if (job->n_tokens == 1) return &t->one[kind];
-    const mn_kernel *many = &t->many[kind];
-    bool tiles = !job->tokens && job->first_token % 16 == 0;
-    if (job->n_tokens < t->many_from[kind] || (many->form & MN_FORMS_TILED && !tiles))
-        return &t->few[kind];
+    const mn_kernel *many = &w->table->many[kind], *few = &w->table->few[kind];
+    *tile = job->first_token / 16;
+    *made = false;
+    if (job->n_tokens <= 1) return &w->table->one[kind];
+    if (job->n_tokens < w->table->many_from[kind]) return few;
+    if (!(many->form & MN_FORMS_TILED) || in_own_order(job)) return many;
+    if (!w->listed || !same_tokens(w->listed, job)) {
+        if (w->next + n_tiles(job->n_tokens) > w->end) return few;
+        w->listed = job;
+        w->at = w->next;
+        w->next += n_tiles(job->n_tokens);
+        *made = true;
+    }
+    *tile = w->at;
     return many;
 }
 
-static int64_t n_pieces(const mn_kernel *k, const mn_job *job)
+const mn_kernel *mn_matmul_choose(const mn_matmul_table *table, const mn_job *job)
 {
-    return job->n_tokens ? (job->w->rows + k->rows - 1) / k->rows : 0;
+    mn_pack endless = { .cols = 1, .memory_bytes = SIZE_MAX / 4 };
+    walk w = begin(table, &endless);
+    int64_t tile;
+    bool made;
+    return take(&w, job, &tile, &made);
+}
+
+/* ---- forms of the activations --------------------------------------------------------- */
+
+static void make_tile(const mn_matmul_table *t, const mn_pack *pack, uint8_t form,
+                      const int32_t *tokens, int n, int64_t tile)
+{
+    if (form & MN_FORM_BF16) t->make_bf16(pack, tokens, n, tile);
+    if (form & MN_FORM_TILES) t->make_tiles(pack, tokens, n, tile);
+}
+
+/* Tile i of the tokens [first, first + n), or of a list of them. */
+static void make_tile_of(const mn_matmul_table *t, const mn_pack *pack, uint8_t form,
+                         const int32_t *list, int32_t first, int32_t n, int64_t i, int64_t tile)
+{
+    int32_t tokens[16], from = (int32_t)i * 16;
+    int count = n - from < 16 ? n - from : 16;
+    for (int k = 0; k < count; k++) tokens[k] = list ? list[from + k] : first + from + k;
+    make_tile(t, pack, form, tokens, count, tile + i);
 }
 
 /* Makes the forms of the activations that the jobs want and the pack lacks. */
@@ -87,48 +176,82 @@ static void make_forms(const mn_matmul_table *t, const mn_team *team, mn_pack *p
                        const mn_job *jobs, int n_jobs)
 {
     mn_pool_barrier(team->pool);
-    uint32_t wanted = 0;
-    for (int j = 0; j < n_jobs; j++)
-        if (jobs[j].n_tokens) wanted |= mn_matmul_choose(t, &jobs[j])->form;
-    wanted &= ~pack->ready;
-    if (!wanted) return;
-    int32_t chunk = wanted & MN_FORMS_TILED ? 16 : 1, n = pack->n_tokens;
-    for (int64_t i; (i = mn_pool_next(team->pool, chunk)) < n;) {
-        int32_t count = n - i < chunk ? (int32_t)(n - i) : chunk;
-        if (wanted & MN_FORM_INT8) t->make_int8(pack, (int32_t)i, count);
-        if (wanted & MN_FORM_BF16) t->make_bf16(pack, (int32_t)i, count);
-        if (wanted & MN_FORM_TILES) t->make_tiles(pack, (int32_t)i, count);
+    uint8_t wanted = 0, lists = 0;
+    int64_t tile;
+    bool made;
+    walk w = begin(t, pack);
+    for (int j = 0; j < n_jobs; j++) {
+        if (!jobs[j].n_tokens) continue;
+        uint8_t form = take(&w, &jobs[j], &tile, &made)->form;
+        if (tile < w.n_all || !(form & MN_FORMS_TILED)) wanted |= form;
+        else lists |= form;
+    }
+    wanted &= (uint8_t)~pack->ready;
+    if (!wanted && !lists) return;
+    int64_t n_rows = wanted & MN_FORM_INT8 ? pack->n_tokens : 0;
+    int64_t n_own = wanted & MN_FORMS_TILED ? w.n_all : 0, n_listed = w.next - w.n_all;
+    const mn_job *job = jobs - 1;
+    int64_t end = 0;                    /* of this job's tiles, counted from the first listed */
+    w = begin(t, pack);
+    for (int64_t i; (i = mn_pool_next(team->pool, 1)) < n_rows + n_own + n_listed;) {
+        if (i < n_rows) {
+            t->make_int8(pack, (int32_t)i, 1);
+        } else if (i < n_rows + n_own) {
+            i -= n_rows;
+            make_tile_of(t, pack, wanted, NULL, 0, pack->n_tokens, i, 0);
+        } else {
+            i -= n_rows + n_own;
+            while (i >= end) {
+                job++;
+                if (job->n_tokens) take(&w, job, &tile, &made);
+                end = w.next - w.n_all;
+            }
+            int64_t first = w.at - w.n_all;
+            make_tile_of(t, pack, lists, job->tokens, job->first_token, job->n_tokens, i - first,
+                         w.at);
+        }
     }
     mn_pool_barrier(team->pool);
     if (team->thread == 0) pack->ready |= wanted;
+}
+
+/* ---- products ------------------------------------------------------------------------- */
+
+static int64_t n_pieces(const mn_kernel *k, const mn_job *job)
+{
+    return job->n_tokens ? (job->w->rows + k->rows - 1) / k->rows : 0;
 }
 
 void mn_matmul(const mn_matmul_table *table, const mn_team *team, mn_pack *pack,
                const mn_job *jobs, int n_jobs)
 {
     make_forms(table, team, pack, jobs, n_jobs);
-    const mn_job *job = jobs, *end = jobs + n_jobs;
+    const mn_job *job = jobs - 1, *end = jobs + n_jobs;
     const mn_kernel *kernel = NULL;
     mn_weight w;                        /* this job's one matrix */
     mn_job task;                        /* this job, reading w */
     int64_t first = 0, n = 0;           /* pieces [first, first + n) are this job's */
+    walk jobs_left = begin(table, pack);
     for (;;) {
         int64_t piece = mn_pool_next(team->pool, 1);
-        while (job < end) {
-            if (!kernel) {
-                kernel = mn_matmul_choose(table, job);
-                n = n_pieces(kernel, job);
-                w = mn_weight_experts(job->w, job->expert, 1);
-                task = *job;
-                task.w = &w;
-                task.expert = 0;
-            }
-            if (piece < first + n) break;
+        while (piece >= first + n && ++job < end) {
+            int64_t tile;
+            bool made;
             first += n;
-            job++;
-            kernel = NULL;
+            n = 0;
+            if (!job->n_tokens) continue;
+            kernel = take(&jobs_left, job, &tile, &made);
+            n = n_pieces(kernel, job);
+            w = mn_weight_experts(job->w, job->expert, 1);
+            task = *job;
+            task.w = &w;
+            task.expert = 0;
+            if (kernel->form & MN_FORMS_TILED) {
+                task.tokens = NULL;
+                task.first_token = (int32_t)(tile * 16);
+            }
         }
-        if (job == end) break;
+        if (job >= end) break;
         int64_t row = (piece - first) * kernel->rows, left = job->w->rows - row;
         kernel->run(pack, &task, row, left < kernel->rows ? (int)left : kernel->rows,
                     team->scratch);

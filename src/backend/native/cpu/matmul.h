@@ -42,11 +42,16 @@ typedef struct {
     int64_t cols;
     uint32_t ready;             /* forms made so far */
     uint8_t *memory;            /* holds the forms */
+    size_t memory_bytes;
 } mn_pack;
 
 /* Bytes that a pack needs for n_tokens x cols or anything smaller in both. */
 size_t mn_pack_bytes(int32_t n_tokens, int64_t cols);
-void mn_pack_init(mn_pack *p, void *memory);
+/* The same with room for tiles of experts' tokens: n_lists lists, n_list_tokens in all of
+ * them.  Where that is missing, or too small, their products are right but slower. */
+size_t mn_pack_bytes_lists(int32_t n_tokens, int64_t cols, int32_t n_list_tokens,
+                           int32_t n_lists);
+void mn_pack_init(mn_pack *p, void *memory, size_t memory_bytes);
 /* New activations: nothing is ready any more.  By one thread. */
 void mn_pack_set(mn_pack *p, const float *x, int64_t stride, int32_t n_tokens, int64_t cols);
 
@@ -81,7 +86,8 @@ static inline mn_job mn_job_expert(const mn_weight *stack, int64_t expert, const
 
 /* ---- the function table ------------------------------------------------------------- */
 
-/* Rows [row, row + n_rows) of one job, whose weight is one matrix (expert 0). */
+/* Rows [row, row + n_rows) of one job, whose weight is one matrix (expert 0) and whose
+ * tokens, for a tiled form, are those of the tiles from first_token / 16 on. */
 typedef void mn_matmul_fn(const mn_pack *pack, const mn_job *job, int64_t row, int n_rows,
                           void *scratch);
 
@@ -108,10 +114,11 @@ typedef struct {
     mn_kernel few[MN_N_KINDS];          /* 2 .. many_from - 1 */
     mn_kernel many[MN_N_KINDS];
     int16_t many_from[MN_N_KINDS];
-    /* Activation form makers: token rows [first, first + n) of a pack. */
+    /* Makers of activation forms: of token rows [first, first + n) of a pack, and of a tile
+     * of n (at most 16) tokens. */
     void (*make_int8)(const mn_pack *pack, int32_t first, int32_t n);
-    void (*make_bf16)(const mn_pack *pack, int32_t first, int32_t n);
-    void (*make_tiles)(const mn_pack *pack, int32_t first, int32_t n);
+    void (*make_bf16)(const mn_pack *pack, const int32_t *tokens, int n, int64_t tile);
+    void (*make_tiles)(const mn_pack *pack, const int32_t *tokens, int n, int64_t tile);
 } mn_matmul_table;
 
 void mn_matmul_init(mn_matmul_table *out, const mn_cpu *cpu);

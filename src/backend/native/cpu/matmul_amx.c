@@ -41,23 +41,19 @@ MN_INLINE __m512i bf16_line(const float *x, int64_t n)
                                         _mm512_maskz_loadu_ps(low, x));
 }
 
-static void make_bf16(const mn_pack *pack, int32_t first, int32_t n)
+static void make_bf16(const mn_pack *pack, const int32_t *tokens, int n, int64_t tile)
 {
     mn_pack_bf16 form = mn_pack_bf16_of(pack);
-    for (int32_t t = first; t < first + n; t += 16) {
-        uint8_t *out = (uint8_t *)form.tiles + (int64_t)(t / 16) * form.padded * 32;
-        int32_t count = pack->n_tokens - t < 16 ? pack->n_tokens - t : 16;
-        for (int64_t c = 0; c < form.padded; c += 32, out += TILE_BYTES) {
-            __m512i r[16];
+    uint8_t *out = (uint8_t *)form.tiles + tile * form.padded * 32;
+    const float *x[16];
+    for (int i = 0; i < 16; i++) x[i] = pack->x + tokens[i < n ? i : 0] * pack->stride;
+    for (int64_t c = 0; c < form.padded; c += 32, out += TILE_BYTES) {
+        __m512i r[16];
 #pragma GCC unroll 16
-            for (int i = 0; i < 16; i++) {
-                const float *x = pack->x + (t + (i < count ? i : 0)) * pack->stride + c;
-                r[i] = bf16_line(x, i < count ? pack->cols - c : 0);
-            }
-            mn_transpose_16(r);
+        for (int i = 0; i < 16; i++) r[i] = bf16_line(x[i] + c, i < n ? pack->cols - c : 0);
+        mn_transpose_16(r);
 #pragma GCC unroll 16
-            for (int i = 0; i < 16; i++) _mm512_storeu_si512(out + 64 * i, r[i]);
-        }
+        for (int i = 0; i < 16; i++) _mm512_storeu_si512(out + 64 * i, r[i]);
     }
 }
 

@@ -61,29 +61,24 @@ static void make_tile_group(const __m512 x[32], int8_t *q, float *scale, float *
     _mm512_storeu_ps(sum, _mm512_mul_ps(_mm512_cvtepi32_ps(both), step));
 }
 
-static void make_tiles(const mn_pack *pack, int32_t first, int32_t n)
+static void make_tiles(const mn_pack *pack, const int32_t *tokens, int n, int64_t at)
 {
     mn_pack_tiles form = mn_pack_tiles_of(pack);
-    for (int32_t t = first; t < first + n; t += 16) {
-        mn_tile tile = mn_tile_of(&form, t / 16);
-        int32_t count = pack->n_tokens - t < 16 ? pack->n_tokens - t : 16;
-        for (int64_t g = 0; g < form.n_groups; g++) {
-            __m512 x[32];
-            for (int half = 0; half < 2; half++) {
-                __m512i r[16];
-                int64_t left = pack->cols - 32 * g - 16 * half;
-                __mmask16 k = left >= 16 ? 0xffff : left > 0 ? (__mmask16)((1u << left) - 1) : 0;
-                for (int i = 0; i < 16; i++) {
-                    const float *from = pack->x + (t + (i < count ? i : 0)) * pack->stride +
-                                        32 * g + 16 * half;
-                    r[i] = _mm512_maskz_loadu_epi32(i < count ? k : 0, from);
-                }
-                mn_transpose_16(r);
-                for (int i = 0; i < 16; i++) x[16 * half + i] = _mm512_castsi512_ps(r[i]);
-            }
-            make_tile_group(x, tile.q + g * 512, tile.scale + g * 16, tile.sum + g * 16,
-                            tile.sum16 + g * 32, tile.count + g * 16, tile.count16 + g * 32);
+    mn_tile tile = mn_tile_of(&form, at);
+    for (int64_t g = 0; g < form.n_groups; g++) {
+        __m512 x[32];
+        for (int half = 0; half < 2; half++) {
+            __m512i r[16];
+            int64_t c = 32 * g + 16 * half, left = pack->cols - c;
+            __mmask16 k = left >= 16 ? 0xffff : left > 0 ? (__mmask16)((1u << left) - 1) : 0;
+            for (int i = 0; i < 16; i++)
+                r[i] = _mm512_maskz_loadu_epi32(
+                    i < n ? k : 0, pack->x + tokens[i < n ? i : 0] * pack->stride + c);
+            mn_transpose_16(r);
+            for (int i = 0; i < 16; i++) x[16 * half + i] = _mm512_castsi512_ps(r[i]);
         }
+        make_tile_group(x, tile.q + g * 512, tile.scale + g * 16, tile.sum + g * 16,
+                        tile.sum16 + g * 32, tile.count + g * 16, tile.count16 + g * 32);
     }
 }
 
