@@ -275,10 +275,6 @@ FIXTURES = [
       "moe_intermediate_size": 16, "use_qk_norm": True, "attention_bias": True}),
     ("cohere2", "small", {**SMALL, **THETA, "sliding_window": 12, "layer_types": [SLIDING, FULL],
       "logit_scale": 0.5}),
-    ("deepseek_v3", "small", {**{k: v for k, v in SMALL.items() if k != "head_dim"}, **THETA, "num_key_value_heads": 2, "kv_lora_rank": 16,
-      "q_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 12,
-      "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "n_group": 2,
-      "topk_group": 1, "first_k_dense_replace": 1}),
     ("qwen3_next", "small", {**SMALL, **SMALL_MOE, **THETA, "shared_expert_intermediate_size": 16,
       "layer_types": [LINEAR, FULL], "linear_key_head_dim": 8, "linear_value_head_dim": 8,
       "linear_num_key_heads": 1, "linear_num_value_heads": 2}),
@@ -289,4 +285,4 @@ FIXTURES = [
     ("lfm2", "small", {**{k: v for k, v in SMALL.items() if k != "head_dim"}, **THETA,
       "layer_types": ["conv", FULL], "block_auto_adjust_ff_dim": False}),
     ("gpt2", "small", {**SMALL, "n_positions": 96, "n_inner": 48}),
-]
+] + [v for v in VARIANTS if v[:2] == ("deepseek_v3", "yarn")]
