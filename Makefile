@@ -40,11 +40,13 @@ endif
 ROOMS := base tensor format text constrain model backend runtime hub
 LIB_SRC := $(sort $(foreach r,$(ROOMS),$(shell find src/$(r) -name '*.c' 2>/dev/null)))
 CLI_SRC := $(sort $(shell find src/cli src/server -name '*.c'))
-ifneq ($(CROSS),)
-  CLI_SRC :=            # libevent's headers cannot be installed for two machines at once
-endif
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
 BENCH_SRC := $(sort $(wildcard bench/bench_*.c))
+ifneq ($(CROSS),)
+  # libevent's headers cannot be installed for two machines at once: no program, no server.
+  CLI_SRC :=
+  TEST_SRC := $(filter-out tests/test_server.c,$(TEST_SRC))
+endif
 
 # Kernels for an instruction set are in files that end in its name.
 X86_ONLY := %_avx2.c %_avx512.c %_avxvnni.c %_amx.c
