@@ -14,10 +14,14 @@ static const char conversation[] =
     "{\"role\":\"user\",\"content\":\"h\\u00e9llo \\ud83d\\ude00 <b>\"},"
     "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"type\":\"function\","
     "\"function\":{\"name\":\"f\",\"arguments\":{\"a\":[1,2.5,null],\"b\":\"x\\ny\"}}}]},"
-    "{\"role\":\"tool\",\"content\":\"<think>t</think>r\"}],\"tools\":[{\"type\":\"function\","
-    "\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"a\":"
-    "{\"type\":\"array\"}},\"required\":[\"a\"]}}}],\"bos_token\":\"<s>\",\"x\":\"X\",\"i\":7,"
-    "\"add_generation_prompt\":true,\"items\":[3,1,2],\"d\":{\"a\":1,\"b\":\"two\"},\"n\":null}";
+    "{\"role\":\"tool\",\"content\":\"<think>t</"
+    "think>r\"}],\"tools\":[{\"type\":\"function\","
+    "\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{"
+    "\"a\":"
+    "{\"type\":\"array\"}},\"required\":[\"a\"]}}}],\"bos_token\":\"<s>\",\"x\":\"X\","
+    "\"i\":7,"
+    "\"add_generation_prompt\":true,\"items\":[3,1,2],\"d\":{\"a\":1,\"b\":\"two\"},"
+    "\"n\":null}";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -38,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     minerva_error err = { 0 };
     if (mn_template_parse(&t, (const char *)data, len, &err) == MINERVA_OK) {
         mn_buffer once = { 0 }, again = { 0 }, spans = { 0 };
-        minerva_status a = mn_template_render(t, variables, &options, &once, &spans, &err);
+        minerva_status a =
+            mn_template_render(t, variables, &options, &once, &spans, &err);
         minerva_status b = mn_template_render(t, variables, &options, &again, NULL, NULL);
         if (a != b || once.len != again.len
             || (once.len && memcmp(once.data, again.data, once.len))) abort();

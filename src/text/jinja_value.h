@@ -1,8 +1,8 @@
 /* Values of the template language, as Python has them.
  *
- * A value is 16 bytes, passed by value.  A string, list or tuple is a pointer and a length
- * in it, so that a substring or a slice with step 1 costs nothing; what they point to
- * lives in the render's arena, in the parsed template or in the caller's JSON.
+ * A value is 16 bytes, passed by value.  A string, list or tuple is a pointer and a
+ * length in it, so that a substring or a slice with step 1 costs nothing; what they point
+ * to lives in the render's arena, in the parsed template or in the caller's JSON.
  *
  * (1) Strings are valid UTF-8; what a template counts in them is code points.
  * (2) Strings, lists, tuples and dicts never change once made (the sandbox forbids every
