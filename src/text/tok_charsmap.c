@@ -24,6 +24,35 @@ static uint32_t read_u32(const unsigned char *p)
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
+static size_t unit_offset(uint32_t unit)
+{
+    return (size_t)(unit >> 10) << ((unit & (1u << 9)) >> 6);
+}
+
+/* The unit below the one at `node` along c; 0: none. */
+static uint32_t child(const tok_charsmap *m, size_t *node, unsigned char c)
+{
+    *node ^= c;
+    if (*node >= m->n_units) return 0;
+    uint32_t unit = m->units[*node];
+    if ((unit & (1u << 31 | 0xFF)) != c) return 0;
+    *node ^= unit_offset(unit);
+    return unit;
+}
+
+static void find_plain(tok_charsmap *m)
+{
+    for (unsigned char c = 1; c < 128; c++) {
+        size_t node = unit_offset(m->units[0]), below;
+        uint32_t unit = child(m, &node, c);
+        m->plain[c] = !(unit >> 8 & 1);
+        for (unsigned char d = 1; unit && d < 128; d++) {
+            below = node;
+            if (child(m, &below, d)) m->plain[c] = false;
+        }
+    }
+}
+
 minerva_status tok_charsmap_init(tok_charsmap *m, mn_arena *arena, const void *bytes,
                                  size_t len, minerva_error *err)
 {
@@ -43,12 +72,8 @@ minerva_status tok_charsmap_init(tok_charsmap *m, mn_arena *arena, const void *b
     if (!mn_utf8_valid(m->replacements, m->replacements_len))
         return mn_fail(err, MINERVA_INVALID, "precompiled_charsmap: replacements in UTF-8 "
                        "expected, other bytes found");
+    find_plain(m);
     return MINERVA_OK;
-}
-
-static size_t unit_offset(uint32_t unit)
-{
-    return (size_t)(unit >> 10) << ((unit & (1u << 9)) >> 6);
 }
 
 static bool replacement_at(const tok_charsmap *m, uint32_t value, mn_str *out)
@@ -67,12 +92,8 @@ size_t tok_charsmap_match(const tok_charsmap *m, const char *s, size_t len, bool
     if (!m->n_units) return 0;
     size_t node = unit_offset(m->units[0]);
     for (size_t i = 0; i < len && s[i]; i++) {
-        unsigned char c = (unsigned char)s[i];
-        node ^= c;
-        if (node >= m->n_units) break;
-        uint32_t unit = m->units[node];
-        if ((unit & (1u << 31 | 0xFF)) != c) break;
-        node ^= unit_offset(unit);
+        uint32_t unit = child(m, &node, (unsigned char)s[i]);
+        if (!unit) break;
         if (!(unit >> 8 & 1)) continue;
         if (node >= m->n_units) break;
         if (replacement_at(m, m->units[node], replacement)) best = i + 1;
@@ -87,6 +108,13 @@ size_t tok_charsmap_match(const tok_charsmap *m, const char *s, size_t len, bool
 static size_t next_prefix(const tok_norm *n, const char *s, size_t len, mn_str *out)
 {
     int32_t id;
+    unsigned char c = (unsigned char)s[0];
+    bool lone = c < 0x80 && (n->charsmap.plain[c] || !n->charsmap.n_units)
+                && (len == 1 || (unsigned char)s[1] < 0x80);
+    if (lone && !(n->user_defined && n->user_defined->first[c])) {
+        *out = (mn_str){ s, 1 };
+        return 1;
+    }
     size_t k = !n->user_defined ? 0
                : n->partial_matches ? tok_trie_path(n->user_defined, s, len)
                                     : tok_trie_longest(n->user_defined, s, len, &id);

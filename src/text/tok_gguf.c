@@ -174,10 +174,10 @@ static void escape_spaces(mn_tokenizer *t, bool prefix)
 
 static void add_split(mn_tokenizer *t, tok_set set, tok_behavior behavior)
 {
-    t->pres[t->n_pres++] = (tok_pre){
-        .kind = TOK_PRE_SPLIT, .behavior = behavior,
-        .pattern = { .kind = TOK_PAT_SET, .set = set, .least = 1, .most = 1 },
-    };
+    tok_pre *p = &t->pres[t->n_pres++];
+    *p = (tok_pre){ .kind = TOK_PRE_SPLIT, .behavior = behavior,
+                    .pattern = { .kind = TOK_PAT_SET, .set = set, .least = 1, .most = 1 } };
+    tok_pattern_settle(&p->pattern);
 }
 
 static minerva_status keys_are_texts(loader *l)

@@ -184,7 +184,7 @@ static minerva_status append(mn_tokenizer *t, const scheme *s, minerva_error *er
     for (int i = 0; i < s->n_steps; i++) {
         tok_pre *p = &t->pres[t->n_pres++];
         *p = (tok_pre){ .kind = TOK_PRE_SPLIT, .behavior = TOK_ISOLATED, .pattern = s->steps[i].pattern };
-        tok_rule_settle(&p->pattern.rule);
+        tok_pattern_settle(&p->pattern);
         if (!s->steps[i].regex) continue;
         p->pattern.kind = TOK_PAT_REGEX;
         minerva_status st = tok_regex_compile(&p->pattern.regex, s->steps[i].regex,

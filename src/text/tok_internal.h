@@ -135,6 +135,7 @@ typedef struct {
     size_t n_units;
     char *replacements;
     size_t replacements_len;
+    bool plain[128];            /* no key is this character, alone or before another of ASCII */
 } tok_charsmap;
 
 minerva_status tok_charsmap_init(tok_charsmap *m, mn_arena *arena, const void *bytes,
@@ -179,7 +180,7 @@ typedef enum { TOK_REMOVED, TOK_ISOLATED, TOK_MERGED_WITH_PREVIOUS, TOK_MERGED_W
 typedef struct {
     uint8_t contraction, word, digits, punct, newline, space;
     bool long_s;
-    uint8_t common;             /* 1, 2, 3: GPT-2's, Llama 3's, Qwen 2's (tok_rule_settle) */
+    uint8_t common;             /* 1, 2, 3: GPT-2's, Llama 3's, Qwen 2's (tok_pattern_settle) */
 } tok_rule;
 
 /* A set of characters: by class, and by ranges; without those of `except`. */
@@ -207,6 +208,8 @@ typedef struct {
     char lead;                  /* may stand before: ' ' or 's' (any space); 0: nothing */
     bool bounded, merge_before; /* groups */
     size_t least, most;
+    bool settled;
+    uint64_t ascii[2];          /* the ASCII characters that the set (or its negation) has */
     mn_str literal;
     tok_regex *regex;
 } tok_pattern;
@@ -226,7 +229,8 @@ typedef struct {
 /* The next match of the walk; false: none. */
 bool tok_pattern_next(const tok_pattern *p, tok_call *c, const char *s, size_t len,
                       tok_scan *scan, size_t *start, size_t *end);
-void tok_rule_settle(tok_rule *r);
+/* Precomputes what makes matching faster. */
+void tok_pattern_settle(tok_pattern *p);
 /* The hand-written pattern that means the same as this regular expression. */
 bool tok_pattern_known(const char *regex, size_t len, tok_pattern *out);
 

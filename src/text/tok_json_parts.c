@@ -264,6 +264,7 @@ static minerva_status split_at(mn_tokenizer *t, tok_set set, tok_behavior behavi
     tok_pre *p = add_pre(t, TOK_PRE_SPLIT, err);
     if (!p) return MINERVA_UNSUPPORTED;
     p->pattern = (tok_pattern){ .kind = TOK_PAT_SET, .set = set, .least = 1, .most = 1 };
+    tok_pattern_settle(&p->pattern);
     p->behavior = behavior;
     return MINERVA_OK;
 }

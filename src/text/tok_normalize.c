@@ -262,10 +262,37 @@ static void put_lower(writer *w, uint32_t cp)
     put_cp(w, tok_lower(cp), 0);
 }
 
+/* Length of the run of ASCII at i that may be copied byte by byte: none while origins are
+ * traced. */
+static size_t ascii_run(const writer *w, size_t i)
+{
+    size_t end = i;
+    if (w->tracing) return 0;
+    while (end < w->in.len && (unsigned char)w->in.s[end] < 0x80) end++;
+    return end - i;
+}
+
+/* Room for n bytes at the end of the output, which the caller writes; NULL: no memory. */
+static char *room(writer *w, size_t n)
+{
+    return mn_buffer_reserve(w->out, n) ? w->out->data + w->out->len : NULL;
+}
+
 static void lowercase(writer *w)
 {
     bool broken;
     for (size_t i = 0; i < w->in.len;) {
+        size_t n = ascii_run(w, i);
+        char *out = n ? room(w, n) : NULL;
+        for (size_t k = 0; out && k < n; k++) {
+            char c = w->in.s[i + k];
+            out[k] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+        }
+        if (out) w->out->len += n;
+        if (n) {
+            i += n;
+            continue;
+        }
         uint32_t cp;
         size_t k = next_cp(w->in, i, &cp, &broken);
         if (broken) put(w, w->in.s + i, k, 0);
@@ -278,7 +305,20 @@ static void lowercase(writer *w)
 static void filter(writer *w, bool (*keep)(uint32_t), uint32_t (*map)(uint32_t))
 {
     bool broken;
+    int8_t ascii[128];          /* what ASCII characters become; -1: nothing */
+    for (uint32_t c = 0; c < 128 && w->in.len > 64; c++)
+        ascii[c] = (int8_t)(!keep(c) ? -1 : map ? (int)map(c) : (int)c);
     for (size_t i = 0; i < w->in.len;) {
+        size_t n = w->in.len > 64 ? ascii_run(w, i) : 0;
+        char *out = n ? room(w, n) : NULL;
+        for (size_t k = 0; out && k < n; k++) {
+            int8_t c = ascii[(unsigned char)w->in.s[i + k]];
+            if (c >= 0) w->out->data[w->out->len++] = (char)c;
+        }
+        if (n) {
+            i += n;
+            continue;
+        }
         uint32_t cp;
         size_t k = next_cp(w->in, i, &cp, &broken);
         w->at = i;
@@ -365,6 +405,12 @@ static void space_out_chinese(writer *w)
 {
     bool broken;
     for (size_t i = 0; i < w->in.len;) {
+        size_t n = ascii_run(w, i);
+        if (n) {
+            copy(w, i, i + n);
+            i += n;
+            continue;
+        }
         uint32_t cp;
         size_t k = next_cp(w->in, i, &cp, &broken);
         if (!broken && is_chinese(cp)) {
@@ -484,11 +530,30 @@ static void map_char(writer *w, const tok_charsmap *m, size_t i, size_t k)
     else put(w, w->in.s + i, k, 0);
 }
 
+/* ASCII at i that the map leaves alone and no mark follows; CR may be half of a cluster. */
+static size_t plain_run(const writer *w, const tok_charsmap *m, size_t i)
+{
+    size_t end = i;
+    if (w->tracing) return 0;
+    for (; end < w->in.len; end++) {
+        unsigned char c = (unsigned char)w->in.s[end];
+        if (c >= 0x80 && end > i) return end - i - 1;
+        if (c >= 0x80 || !m->plain[c] || c == '\r') break;
+    }
+    return end - i;
+}
+
 /* Grapheme clusters of less than six bytes are looked up whole, where the shortest prefix
  * in the map decides for all of it; others character by character. */
 static void charsmap(writer *w, const tok_charsmap *m)
 {
     for (size_t i = 0; i < w->in.len;) {
+        size_t n = plain_run(w, m, i);
+        if (n) {
+            copy(w, i, i + n);
+            i += n;
+            continue;
+        }
         uint32_t cp, next;
         utf8proc_int32_t state = 0;
         size_t end = i + (size_t)tok_decode(w->in.s + i, w->in.len - i, &cp);

@@ -335,13 +335,6 @@ static bool same_rule(tok_rule a, tok_rule b)
            && a.punct == b.punct && a.newline == b.newline && a.space == b.space;
 }
 
-void tok_rule_settle(tok_rule *r)
-{
-    static const tok_rule common[] = { RULE_GPT2, RULE_LLAMA3, RULE_QWEN2 };
-    for (uint8_t i = 0; i < 3; i++)
-        if (same_rule(*r, common[i])) r->common = i + 1;
-}
-
 /* The commonest rules get matchers of their own: the compiler folds the rule in. */
 static bool next_rule(tok_rule r, tok_scan *scan, const char *s, size_t len, size_t *start,
                       size_t *end)
@@ -367,7 +360,23 @@ static bool in_set(tok_set set, glyph g)
     return false;
 }
 
-static bool has(const tok_pattern *p, glyph g) { return g.len && in_set(p->set, g) != p->negated; }
+static inline bool has(const tok_pattern *p, glyph g)
+{
+    if (p->settled && g.cp < 0x80) return p->ascii[g.cp >> 6] >> (g.cp & 63) & 1;
+    return g.len && in_set(p->set, g) != p->negated;
+}
+
+void tok_pattern_settle(tok_pattern *p)
+{
+    static const tok_rule common[] = { RULE_GPT2, RULE_LLAMA3, RULE_QWEN2 };
+    for (uint8_t i = 0; i < 3; i++)
+        if (same_rule(p->rule, common[i])) p->rule.common = i + 1;
+    for (uint32_t cp = 0; cp < 0x80; cp++) {
+        glyph g = { cp, tok_ascii_bits[cp], 1 };
+        if (in_set(p->set, g) != p->negated) p->ascii[cp >> 6] |= UINT64_C(1) << (cp & 63);
+    }
+    p->settled = true;
+}
 
 /* "SET", "SET+", "SET{1,3}", with an optional leading space character or blank. */
 static bool next_of_set(const tok_pattern *p, const char *s, size_t len, tok_scan *scan,
@@ -602,7 +611,7 @@ bool tok_pattern_known(const char *regex, size_t len, tok_pattern *out)
         if (strlen(rules[i].regex) != len || memcmp(rules[i].regex, regex, len)) continue;
         out->rule = rules[i].rule;
         out->rule.long_s = true;
-        tok_rule_settle(&out->rule);
+        tok_pattern_settle(out);
         return true;
     }
     static const struct {
@@ -623,6 +632,7 @@ bool tok_pattern_known(const char *regex, size_t len, tok_pattern *out)
         if (strlen(sets[i].regex) != len || memcmp(sets[i].regex, regex, len)) continue;
         out->set = sets[i].set;
         out->most = sets[i].most;
+        tok_pattern_settle(out);
         return true;
     }
     return false;
