@@ -33,9 +33,10 @@ static uint32_t next_random(uint32_t *seed)
 
 static size_t random_bytes(uint32_t *seed, char *out, size_t most)
 {
+    static const char some[] = "ab \n\xe2\x96\x81\xcc\x81<s>1'\xff\xf0\x9f";
     size_t n = next_random(seed) % most;
     for (size_t i = 0; i < n; i++)
-        out[i] = next_random(seed) % 3 ? "ab \n\xe2\x96\x81\xcc\x81<s>1'\xff\xf0\x9f"[next_random(seed) % 19]
+        out[i] = next_random(seed) % 3 ? some[next_random(seed) % sizeof some]
                                        : (char)next_random(seed);
     return n;
 }
