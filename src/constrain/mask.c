@@ -14,6 +14,8 @@
  */
 #include "constrain/mask.h"
 
+#include "base/utf8.h"
+
 typedef mn_mask_level level;
 
 typedef struct {
@@ -448,6 +450,22 @@ static void add_pattern_string(walker *w, const mn_cfg *c)
 
 /* ---- one configuration ----------------------------------------------------------------------------- */
 
+/* A token may take the string to its greatest length, where not every text may end. */
+static bool edge_matters(const walker *w, const mn_cfg *c, const mn_lex_state *s)
+{
+    const mn_pda *m = w->m;
+    if (!c->set) return false;
+    uint32_t max = m->p->schema->ss.sets.at[c->set].max;
+    if (max == MN_RX_INF || max - c->count > w->t->longest) return false;
+    const mn_frame *f = mn_frame_at(m, c->frame);
+    if (f->track || (c->phase == MN_PH_KEY && f->full_key)) return true;
+    for (uint32_t i = s->lo; s->kind == MN_LK_EXCL && i < s->hi; i++) {
+        const mn_text *t = mn_ss_text(m->p->lx->ss, s->a, i);
+        if (mn_utf8_count(t->s + s->depth, t->len - s->depth) == max - c->count) return true;
+    }
+    return false;
+}
+
 static void add_cfg(walker *w, const mn_cfg *c)
 {
     mn_pda *m = w->m;
@@ -459,10 +477,7 @@ static void add_cfg(walker *w, const mn_cfg *c)
     if (string || key) {
         const mn_lex_state *s = &m->p->lx->states.at[c->lex];
         bool any = s->kind == MN_LK_EXCL || (s->kind == MN_LK_RE && s->a == MN_RX_ALL);
-        bool track = mn_frame_at(m, c->frame)->track;
-        /* Under uniqueItems the last characters of a string of limited length count. */
-        if (track && c->set && m->p->schema->ss.sets.at[c->set].max - c->count <= w->t->longest) any = false;
-        if (any && s->boundary) {
+        if (any && s->boundary && !edge_matters(w, c, s)) {
             add_any_string(w, c);
             return;
         }

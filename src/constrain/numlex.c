@@ -21,7 +21,7 @@
 /* Nothing that overflows a double, or goes on for ever: digits before the point, behind
  * it, powers of ten.  Where being a multiple matters, no more digits than a double holds,
  * so that validators which count in doubles come to the same result. */
-enum { INT_DIGITS = 100, FRAC_DIGITS = 100, EXP_MIN = -399, EXP_MAX = 300, EXACT_DIGITS = 15 };
+enum { INT_DIGITS = 100, FRAC_DIGITS = 100, EXP_MIN = -300, EXP_MAX = 300, EXACT_DIGITS = 15 };
 
 typedef struct {
     bool possible;

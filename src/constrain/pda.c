@@ -170,6 +170,11 @@ static void close_frame(mn_pda *m, uint32_t frame, mn_cfgs *out)
 
 /* ---- tokens ------------------------------------------------------------------------------- */
 
+bool mn_pda_at_edge(const mn_pda *m, const mn_cfg *c)
+{
+    return c->set && c->count == m->p->schema->ss.sets.at[c->set].max && m->p->lx->states.at[c->lex].boundary;
+}
+
 static void step_string(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out)
 {
     mn_cfg next = *c;
@@ -189,6 +194,7 @@ static void step_string(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out)
         mn_pda_value_done(m, c->frame, mn_mix(c->hash, MN_PH_STRING), out);
         return;
     }
+    if (mn_pda_at_edge(m, &next) && !m->p->lx->states.at[next.lex].accepting) return;
     mn_vec_push(m->p->cx, out, next);
 }
 

@@ -35,6 +35,7 @@ typedef struct {
     uint16_t counts[MN_CONTAINS_MAX];
     uint8_t kind;
     bool track;             /* an array around needs the hashes of what is inside */
+    bool full_key;          /* object: a key is there that is as long as keys may be */
 } mn_frame;
 
 typedef enum {
@@ -139,6 +140,8 @@ static inline bool mn_frame_is_unique(const mn_pda *m, const mn_frame *f)
 }
 /* Works out the hash, too. */
 uint32_t mn_frame_push(mn_pda *m, mn_frame f);
+/* A string that is as long as it may be: it must end here. */
+bool mn_pda_at_edge(const mn_pda *m, const mn_cfg *c);
 /* A value has ended whose parent is this frame; `hash` counts under uniqueItems. */
 void mn_pda_value_done(mn_pda *m, uint32_t frame, uint64_t hash, mn_cfgs *out);
 void mn_pda_begin_value(mn_pda *m, uint32_t frame, mn_eid e, uint8_t byte, mn_cfgs *out);

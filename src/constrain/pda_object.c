@@ -62,7 +62,7 @@ static uint32_t part_start(mn_pda_program *p, const mn_run_object *r, uint32_t k
         for (uint32_t i = 0; i < m; i++) out[k++] = *mn_ss_text(&s->ss, x.lits, i);
         return mn_lex_excl(p->lx, k ? mn_ss_litset(&s->ss, out, k) : 0);
     }
-    if (x.kind == MN_SK_LITS) return mn_lex_lits(p->lx, x.lits, true);
+    if (x.kind == MN_SK_LITS) return mn_lex_lits(p->lx, x.lits, true);  /* of an exist: see mn_o_parts */
     mn_text *out = mn_cx_alloc(p->cx, n, sizeof *out);
     for (uint32_t i = 0; i < n; i++)
         if (mn_ss_has(&s->ss, keys, r->literals[i].name.s, r->literals[i].name.len)) out[k++] = r->literals[i].name;
@@ -360,6 +360,7 @@ static void finish_part(mn_pda *m, const mn_cfg *key, mn_cfgs *out)
             || (uint64_t)f.count + missing(&r, seen_bits(m, &r, &f), UINT32_MAX) + unmet(&r, f.exists) <= r.max;
         if (fits && mn_e_inhabited(m->p->schema, value)) {
             f.keys = mn_seen_add(m, f.keys, key->hash);
+            f.full_key |= key->set && key->count == m->p->schema->ss.sets.at[key->set].max;
             if (m->p->schema_order) f.order = UINT32_MAX;
             if (f.track) f.key = key->hash;
             mn_cfg c = { .phase = MN_PH_COLON, .lex = value, .count = m->p->blanks };
@@ -404,6 +405,8 @@ void mn_object_step_key(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out)
         return;
     }
     mn_frame f = *mn_frame_at(m, c->frame);
+    if (mn_pda_at_edge(m, &next)
+        && (!lx->states.at[next.lex].accepting || mn_seen_has(m, f.keys, next.hash))) return;
     if (key_live(m, &f, &next)) mn_vec_push(m->p->cx, out, next);
 }
 

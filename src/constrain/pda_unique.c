@@ -183,11 +183,15 @@ static bool complete(search *s, const mn_cfg *c, int depth)
     for (uint32_t i = 0; i < s->met.n; i++)
         if (s->met.at[i] == hash) return false;
     mn_vec_push(m->p->cx, &s->met, hash);
-    static const char first[] = "\"}],:0123456789abcdeftn{[-. \\u";
-    uint32_t n_first = sizeof first - 1;
-    for (uint32_t k = 0; k < n_first + 256; k++) {
-        uint8_t byte = k < n_first ? (uint8_t)first[k] : (uint8_t)(k - n_first);
-        if (k >= n_first && byte && memchr(first, byte, n_first)) continue;
+    /* What ends something first; of a power of 0, nothing else. */
+    static const char first[] = "\"}],:";
+    uint8_t bytes[5 + 256];
+    memcpy(bytes, first, 5);
+    int n = 5 + mn_cfg_first_bytes(m, c, bytes + 5);
+    if (c->phase == MN_PH_NUMBER && (c->scale & POWER) && !c->hash) n = 5;
+    for (int k = 0; k < n; k++) {
+        uint8_t byte = bytes[k];
+        if (k >= 5 && byte && strchr(first, byte)) continue;
         if (--s->budget < 0) return true;
         uint32_t base = s->out.n;
         mn_pda_step_one(m, c, byte, &s->out);

@@ -118,10 +118,16 @@ bool mn_a_live(mn_schema *s, uint32_t array, uint32_t n, const uint32_t counts[M
 uint32_t mn_o_parts(mn_schema *s, uint32_t object, mn_part out[64])
 {
     mn_object o = s->objects.at[object];
-    uint32_t n = 0;
+    uint32_t n = 0, others = MN_SS_ALL;
+    if (o.exists.n && o.literals.n) {       /* literals meet no exist */
+        mn_text *names = mn_cx_alloc(s->cx, o.literals.n, sizeof *names);
+        for (uint32_t i = 0; i < o.literals.n; i++) names[i] = s->literals.at[o.literals.off + i].name;
+        others = mn_ss_any(&s->ss, 0, MN_RX_INF, mn_ss_litset(&s->ss, names, o.literals.n));
+    }
     for (uint32_t i = 0; i < o.classes.n; i++) {
         mn_class c = s->classes.at[o.classes.off + i];
-        if (c.value != MN_E_FALSE) out[n++] = (mn_part){ c.keys, 0, c.value };
+        uint32_t keys = c.value == MN_E_FALSE ? MN_SS_NONE : mn_ss_and(&s->ss, c.keys, others);
+        if (keys) out[n++] = (mn_part){ keys, 0, c.value };
     }
     for (uint32_t k = 0; k < o.exists.n; k++) {
         mn_exist e = s->exists.at[o.exists.off + k];

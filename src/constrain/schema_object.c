@@ -161,7 +161,12 @@ uint32_t mn_o_make(mn_schema *s, const mn_object_parts *parts)
     if (p.n_deps) remap_deps(d, p.n_deps, parts->literals, l, p.n_literals);
 
     /* A literal that must be absent needs no mention where its class says so, too. */
-    bool closed = p.n_classes == 0 || (p.n_classes == 1 && c[0].value == MN_E_FALSE);
+    bool closed = true;
+    for (uint32_t i = 0; i < p.n_classes; i++) closed &= c[i].value == MN_E_FALSE;
+    if (closed) {
+        c[0] = (mn_class){ MN_SS_ALL, MN_E_FALSE };
+        p.n_classes = 1;
+    }
     uint32_t required = 0, out = 0;
     for (uint32_t i = 0; i < p.n_literals; i++) {
         if (l[i].required && l[i].value == MN_E_FALSE) return MN_O_NONE;
@@ -170,8 +175,7 @@ uint32_t mn_o_make(mn_schema *s, const mn_object_parts *parts)
         l[out++] = l[i];
     }
     p.n_literals = out;
-    bool open = false;
-    for (uint32_t i = 0; i < p.n_classes; i++) open |= c[i].value != MN_E_FALSE;
+    bool open = !closed;
     if (!open && p.n_exists) return MN_O_NONE;
     if (p.min < required) p.min = required;
     if (!open && p.max > p.n_literals) p.max = p.n_literals;
