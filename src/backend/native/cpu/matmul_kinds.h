@@ -49,15 +49,18 @@ MN_INLINE int mn_step_bytes(int kind)
     }
 }
 
-/* The code that stands for 0. */
+/* The code that stands for 0.  Affine codes are taken about their middle (see
+ * mn_row_planes()): a row whose biases are -middle * scale, as those made from a symmetric
+ * format are, gives the very result of that format. */
 MN_INLINE int mn_zero(int kind)
 {
     switch (kind) {
-    case MN_Q4_0: return 8;
-    case MN_Q5_0: return 16;
-    case MN_Q3_K: return 4;
-    case MN_Q6_K: return 32;
-    case MN_Q8_0: case MN_IQ4_NL: case MN_IQ4_XS: return 128;
+    case MN_KIND_AFFINE2: return 2;
+    case MN_Q3_K: case MN_KIND_AFFINE3: return 4;
+    case MN_Q4_0: case MN_KIND_AFFINE4: return 8;
+    case MN_Q5_0: case MN_KIND_AFFINE5: return 16;
+    case MN_Q6_K: case MN_KIND_AFFINE6: return 32;
+    case MN_Q8_0: case MN_IQ4_NL: case MN_IQ4_XS: case MN_KIND_AFFINE8: return 128;
     case MN_MXFP4: case MN_MLX_MXFP4: case MN_MLX_NVFP4: return 12;
     default: return 0;
     }

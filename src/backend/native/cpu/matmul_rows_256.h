@@ -98,7 +98,7 @@ typedef struct {                        /* a token's activations at the current 
 /* Codes that are given to the multiplication as signed numbers, less 128. */
 MN_INLINE bool is_signed(int kind)
 {
-    return !MN_USE_VNNI && (mn_zero(kind) == 128 || kind == MN_KIND_AFFINE8);
+    return !MN_USE_VNNI && mn_zero(kind) == 128;
 }
 
 MN_INLINE int zero_of(int kind) { return mn_zero(kind) - (is_signed(kind) ? 128 : 0); }
@@ -233,7 +233,8 @@ MN_INLINE void spread_plane(const uint8_t *plane, int type, int group, int64_t n
     }
 }
 
-/* A row's planes, one value per mn_group() columns, zeros to the end of the last step. */
+/* A row's planes, one value per mn_group() columns, zeros to the end of the last step.
+ * Affine biases are those of codes less mn_zero(). */
 MN_INLINE void row_planes(int kind, const mn_weight *w, int64_t row, float *s, float *m)
 {
     const uint8_t *scales = w->scales + row * (int64_t)w->scale_row_bytes;
@@ -242,6 +243,7 @@ MN_INLINE void row_planes(int kind, const mn_weight *w, int64_t row, float *s, f
         const uint8_t *biases = w->biases + row * (int64_t)w->scale_row_bytes;
         spread_plane(scales, w->scale_type, w->group, w->cols / w->group, s);
         spread_plane(biases, w->scale_type, w->group, w->cols / w->group, m);
+        for (int64_t g = 0; g < n; g++) m[g] += (float)mn_zero(kind) * s[g];
     } else {
         for (int64_t g = 0; g < n; g++)
             s[g] = kind == MN_MLX_MXFP4 ? mn_half_e8m0(scales[g]) : mn_half_e4m3(scales[g]);

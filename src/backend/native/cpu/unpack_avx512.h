@@ -236,7 +236,8 @@ MN_INLINE void mn_affine_plane(const uint8_t *plane, int type, int group, int64_
 }
 
 /* A row's planes as f32, one value per mn_group() columns; zeros up to the next multiple
- * of 256 columns.  s and m have room for 64 floats more than that. */
+ * of 256 columns.  s and m have room for 64 floats more than that.  Affine biases are those
+ * of codes less mn_zero(). */
 MN_INLINE void mn_row_planes(int kind, const mn_weight *w, int64_t row, float *s, float *m)
 {
     const uint8_t *scales = w->scales + row * (int64_t)w->scale_row_bytes;
@@ -244,6 +245,10 @@ MN_INLINE void mn_row_planes(int kind, const mn_weight *w, int64_t row, float *s
         const uint8_t *biases = w->biases + row * (int64_t)w->scale_row_bytes;
         mn_affine_plane(scales, w->scale_type, w->group, w->cols, s);
         mn_affine_plane(biases, w->scale_type, w->group, w->cols, m);
+        const __m512 zero = _mm512_set1_ps((float)mn_zero(kind));
+        for (int64_t g = 0; g < w->cols / 32; g += 16)
+            _mm512_storeu_ps(m + g, _mm512_fmadd_ps(_mm512_loadu_ps(s + g), zero,
+                                                    _mm512_loadu_ps(m + g)));
         return;
     }
     int64_t n = w->cols / mn_group(kind);
