@@ -9,6 +9,9 @@ user asked for; a field that the sentence does not give is null.
 import json
 import re
 
+import arithmetic
+import follow
+import knowledge
 import words
 from grammar import Chat, Env, capitalise, hold_out, join_list, one_of, roughen, some_of, with_article
 
@@ -241,6 +244,43 @@ def schema_of(out):
     return to_json({"type": "object", "properties": {k: {"type": types[type(v)]} for k, v in out.items()}, "required": list(out)})
 
 
+# the user names no fields: a schema that the prompt does not show decides them
+BARE = ["Extract the data: {text}", "Extract the data from this text: {text}", "Extract the fields from: {text}", "Turn this into JSON: {text}", "{text}\nJSON:", "As JSON: {text}", "Fill in the form from this text: {text}",
+        "Give me this as JSON.\n{text}", "Parse this message: {text}", "{text}\n\nReturn the data as JSON.", "Structure this text as JSON: {text}", "Convert to JSON: {text}", "Extract the information: {text}"]
+BARE_SYSTEMS = ["Answer in JSON.", "Reply with a JSON object.", "You extract data from messages as JSON.", "Always answer with JSON."]
+KEYS = ["answer", "answer", "answer", "result", "response", "reply", "text", "output", "value", "message", "solution"]
+KEYED = ["{q} Answer as JSON with the key {k}.", "{q} Answer as JSON with the field {k}.", "{q}\nReturn JSON with {k}.", "Answer as JSON with {k}: {q}", "{q} Reply with a JSON object with the key \"{k}\".", "{q} JSON with {k}, please."]
+
+
+def bare(rng, chat):
+    """The same data under any choice of keys in any order: whichever key comes, fill it."""
+    text, out = draw(rng, "train") if rng.random() < 0.75 else anything(rng)
+    if rng.random() < 0.25 and not chat.messages:
+        chat.messages.append({"role": "system", "content": one_of(rng, BARE_SYSTEMS)})
+        return text, to_json(out)
+    return one_of(rng, BARE).replace("{text}", text), to_json(out)
+
+
+def keyed(rng):
+    """A question whose answer is wrapped into an object."""
+    r = rng.random()
+    key = one_of(rng, KEYS) if r < 0.9 else words.label(rng)
+    if r < 0.30:
+        q, a, number = arithmetic.plain(rng, "train")
+        value = int(number) if rng.random() < 0.7 else a
+    elif r < 0.45:
+        q, value = follow.yes_no(rng, "train")
+        value = value == "Yes"
+        key = one_of(rng, [key, "yes", "correct", "true", "is_true"])
+    elif r < 0.60:
+        q, value = follow.sentiment(rng, "train")
+        key, value = one_of(rng, ["sentiment", "sentiment", "label", "class", key]), value.lower()
+    else:
+        q, full, short = knowledge.fact_pair(rng, "train")
+        value = short if short and rng.random() < 0.5 else full
+    return one_of(rng, KEYED).replace("{q}", q).replace("{k}", key), to_json({key: value})
+
+
 def array_task(rng):
     what, pool = one_of(rng, [("names", [words.first_name(rng) for _ in range(6)]), ("cities", sorted({words.city(rng) for _ in range(9)})), ("words", words.NOUNS), ("animals", list(words.ANIMALS)), ("colours", words.COLOURS), ("foods", words.FOODS), ("products", words.PRODUCTS)])
     items = some_of(rng, pool, rng.randint(1, 5))
@@ -293,9 +333,13 @@ def make(rng, split, system=None, unseen_names=False):
     chat = Chat("extract", system if system else (one_of(rng, ["You are a helpful assistant.", "Answer with JSON only.", "You extract fields as JSON."]) if rng.random() < 0.2 else None))
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         r = rng.random()
-        if r < 0.66:
+        if r < 0.50:
             q, a = one(rng, split)
-        elif r < 0.78:
+        elif r < 0.60:
+            q, a = bare(rng, chat)
+        elif r < 0.70:
+            q, a = keyed(rng)
+        elif r < 0.80:
             text, out = draw(rng, split) if rng.random() < 0.6 else anything(rng)
             q = one_of(rng, SCHEMA_ASKS).replace("{schema}", schema_of(out)).replace("{text}", text)
             a = to_json(out)

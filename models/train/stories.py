@@ -9,11 +9,12 @@ the fox?") have true answers.
     plain(rng)              -> the text of a story alone, for the language phase
 """
 
+import json
 import re
 
 import plots_more  # noqa: F401  (adds its plots to PLOTS)
 import words
-from grammar import Chat, Env, bucket, capitalise, hold_out, one_of, roughen, with_article
+from grammar import Chat, Env, bucket, capitalise, hold_out, join_list, one_of, roughen, with_article
 from plots import PLOTS
 
 OPENINGS = [
@@ -414,6 +415,12 @@ def make(rng, split, system=None):
     story.paragraphs = rng.random() < 0.8
     prompt = story.prompt(split)
     text = story.tell()
+    if split == "train" and rng.random() < 0.03:
+        title = tidy(story.env.say(story.env.lean(story.plot["title"])))
+        form = one_of(rng, [["title", "story"], ["story"], ["title", "text"], ["story", "moral"], ["title", "story", "moral"], ["text"]])
+        data = {"title": title, "story": text, "text": text, "moral": story.plot["moral"][0]}
+        return chat.user(prompt + " " + one_of(rng, ["Answer as JSON with %s.", "As JSON with the keys %s.", "Return JSON with %s."]) % join_list(form)).bot(
+            json.dumps({k: data[k] for k in form}, ensure_ascii=False))
     chat.user(roughen(prompt, rng) if split == "train" else prompt).bot(text)
     r = rng.random()
     if split == "test" or r < 0.55:
