@@ -138,7 +138,8 @@ def any_value(rng):
         return rng.randint(0, 9999)
     if k == 1:
         return round(rng.randint(1, 99999) / 100, 2)
-    return [words.coin(rng), words.coin(rng) + " " + words.coin(rng), one_of(rng, words.ADJECTIVES) + " " + one_of(rng, words.NOUNS), one_of(rng, words.NOUNS), code(rng), one_of(rng, [date, clock, person, words.city, words.company])(rng)][k - 2]
+    text = [words.coin(rng), words.coin(rng) + " " + words.coin(rng), one_of(rng, words.ADJECTIVES) + " " + one_of(rng, words.NOUNS), one_of(rng, words.NOUNS), code(rng), one_of(rng, [date, clock, person, words.city, words.company])(rng)][k - 2]
+    return int(text) if text.isdigit() else text
 
 
 def anything(rng):
