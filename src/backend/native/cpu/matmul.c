@@ -53,11 +53,9 @@ size_t mn_matmul_scratch_bytes(void)
 /* Where the tiles begin, and the larger of the two tiled forms. */
 static size_t tile_bytes(const mn_pack *p, size_t *start)
 {
-    mn_pack_bf16 bf16 = mn_pack_bf16_of(p);
-    mn_pack_tiles tiles = mn_pack_tiles_of(p);
-    *start = (size_t)((uint8_t *)bf16.tiles - p->memory);
-    size_t bytes = 32 * (size_t)bf16.padded;
-    return bytes < tiles.tile_bytes ? tiles.tile_bytes : bytes;
+    size_t bf16 = mn_tile_bytes_bf16(p), int8 = mn_tile_bytes_int8(p);
+    *start = mn_pack_tiles_at(p);
+    return bf16 < int8 ? int8 : bf16;
 }
 
 static int64_t n_tiles(int64_t n_tokens) { return (n_tokens + 15) / 16; }

@@ -58,8 +58,28 @@ static inline mn_pack_int8 mn_pack_int8_of(const mn_pack *p)
     return f;
 }
 
-/* The bf16 form (it and the tiles below exclude each other): tiles of 32 columns x 16 tokens, [16 column pairs][16 tokens][2]; those of
- * 16 tokens follow one another, zeros past the ends. */
+/* Where the tiled forms begin, behind the 8-bit one: bytes from the start of the memory. */
+static inline size_t mn_pack_tiles_at(const mn_pack *p)
+{
+    size_t padded = (size_t)((p->cols + 255) / 256 * 256), groups = padded / 32;
+    size_t before = (size_t)p->n_tokens * (padded + 4 * groups * sizeof(float));
+    return (before + 63) / 64 * 64;
+}
+
+static inline size_t mn_tile_bytes_bf16(const mn_pack *p)
+{
+    return 32 * (size_t)((p->cols + 31) / 32 * 32);
+}
+
+static inline size_t mn_tile_bytes_int8(const mn_pack *p)
+{
+    size_t padded = (size_t)((p->cols + 255) / 256 * 256), groups = padded / 32;
+    return padded * 16 + groups * 16 * 4 * 7;
+}
+
+/* The bf16 form (it and the tiles below exclude each other): tiles of 32 columns x 16
+ * tokens, [16 column pairs][16 tokens][2]; those of 16 tokens follow one another, zeros past
+ * the ends. */
 typedef struct {
     int64_t padded;             /* columns rounded up to 32 */
     uint16_t *tiles;            /* [n_tokens / 16][padded / 32][16][16][2] */
@@ -67,11 +87,8 @@ typedef struct {
 
 static inline mn_pack_bf16 mn_pack_bf16_of(const mn_pack *p)
 {
-    mn_pack_int8 before = mn_pack_int8_of(p);
-    mn_pack_bf16 f = { .padded = (p->cols + 31) / 32 * 32 };
-    size_t at = (size_t)((uint8_t *)(before.sum16 + p->n_tokens * 2 * before.n_groups) - p->memory);
-    f.tiles = (uint16_t *)(p->memory + (at + 63) / 64 * 64);
-    return f;
+    return (mn_pack_bf16){ .padded = (p->cols + 31) / 32 * 32,
+                           .tiles = (uint16_t *)(p->memory + mn_pack_tiles_at(p)) };
 }
 
 /* The 8-bit form in tiles of 16 tokens; lane = token.  Zeros past the ends. */
@@ -90,11 +107,10 @@ typedef struct {
 
 static inline mn_pack_tiles mn_pack_tiles_of(const mn_pack *p)
 {
-    mn_pack_bf16 before = mn_pack_bf16_of(p);
     mn_pack_tiles f = { .padded = (p->cols + 255) / 256 * 256 };
     f.n_groups = f.padded / 32;
-    f.tile_bytes = (size_t)(f.padded * 16 + f.n_groups * 16 * 4 * 7);
-    f.tiles = (uint8_t *)before.tiles;
+    f.tile_bytes = mn_tile_bytes_int8(p);
+    f.tiles = p->memory + mn_pack_tiles_at(p);
     return f;
 }
 
