@@ -58,8 +58,9 @@ int cli_serve(int argc, char **argv)
     cli_list keys = { 0 }, hosts = { 0 }, origins = { 0 };
     ready_line ready = { 0 };
     int32_t port = 11434;
-    const char *cache_bytes = NULL;
-    cli_option options[24] = {
+    const char *cache_bytes = NULL, *memory = NULL, *dir = NULL;
+    int32_t keep_alive = 1800;
+    cli_option options[32] = {
         { "--host", NULL, CLI_STRING, &o.host, "ADDR", "address to listen on (127.0.0.1)", 0 },
         { "--port", "-p", CLI_INT, &port, "N", "port (11434); 0: any free one", 0 },
         { "--key", NULL, CLI_STRINGS, &keys, "[NAME:]KEY", "a key that clients must have; may be "
@@ -70,9 +71,17 @@ int cli_serve(int argc, char **argv)
         { "--queue", NULL, CLI_INT, &o.scheduler.max_queued, "N", "requests that may wait (256)", 0 },
         { "--cache-bytes", NULL, CLI_STRING, &cache_bytes, "N", "memory for answers and cached "
           "prompts of each model, e.g. 8G (half of what is free)", 0 },
+        { "--models", NULL, CLI_STRING, &dir, "DIR", "models in here are loaded when asked for "
+          "($MINERVA_HOME/models)", 0 },
+        { "--on-demand", NULL, CLI_FLAG, &o.on_demand, NULL, "MODEL too is loaded when first "
+          "asked for", 0 },
+        { "--memory", NULL, CLI_STRING, &memory, "N", "memory of all models together (90% of what "
+          "is free)", 0 },
+        { "--keep-alive", NULL, CLI_INT, &keep_alive, "S", "seconds without use until a model is "
+          "unloaded (1800); -1: never", 0 },
         { "--quiet", "-q", CLI_FLAG, &ready.quiet, NULL, "log errors only", 0 },
     };
-    cli_add_model_options(options + 9, &model);
+    cli_add_model_options(options + 13, &model);
     cli_command c = {
         .verb = "serve", .usage = "serve [MODEL...] [options]",
         .about = "An OpenAI-compatible server.  Without MODEL the bundled one is served; clients\n"
@@ -104,11 +113,17 @@ int cli_serve(int argc, char **argv)
     o.log = on_log;
     ready.host = o.host;
     o.ctx = o.log_ctx = &ready;
+    char home_dir[4096];
+    snprintf(home_dir, sizeof home_dir, "%s/models", cli_home());
+    o.model_dir = dir ? dir : home_dir;
+    o.keep_alive_s = keep_alive < 0 ? -1 : keep_alive ? keep_alive : 1;
     minerva_error err = { 0 };
     if (!cli_load_options(&model, &o.load)) return CLI_USAGE;
     if (cache_bytes && !parse_bytes(cache_bytes, &o.load.state_limit_bytes))
         return cli_usage("--cache-bytes: a number with K, M or G expected, \"%s\" found",
                          cache_bytes);
+    if (memory && !parse_bytes(memory, &o.memory_bytes))
+        return cli_usage("--memory: a number with K, M or G expected, \"%s\" found", memory);
     minerva_status st = mn_serve(&o, &err);
     for (size_t i = 0; i < n; i++) free((char *)models[i].name);
     return st == MINERVA_OK ? CLI_OK : cli_fail(&err);

@@ -74,7 +74,7 @@ void mn_answer_failure(mn_http_request *r, const char *param, const minerva_erro
                  : err->code == MINERVA_INVALID || err->code == MINERVA_UNSUPPORTED
                        || err->code == MINERVA_LIMIT ? 400
                  : err->code == MINERVA_NOT_FOUND ? 404
-                 : err->code == MINERVA_CANCELLED ? 503 : 500;
+                 : err->code == MINERVA_CANCELLED || err->code == MINERVA_MEMORY ? 503 : 500;
     mn_answer_error(r, status, param, "%s", err->message);
 }
 

@@ -307,6 +307,7 @@ static void job_free(job *j)
         json_decref(j->choices[i].logprobs);
     }
     free(j->prompt_text);
+    if (j->model) mn_model_release(j->model);
     free(j);
 }
 
@@ -622,6 +623,7 @@ static void start(mn_call *call, bool chat)
     }
     *j = (job){ .server = server, .model = m, .http = call->http, .chat = chat,
                 .created = (int64_t)time(NULL) };
+    mn_model_hold(m);
     snprintf(j->id, sizeof j->id, "%s-%llx%06llx", chat ? "chatcmpl" : "cmpl",
              (unsigned long long)j->created, (unsigned long long)call->http->id);
     read_shape(&p, j);

@@ -51,6 +51,7 @@ static void task_free(task *t)
     free(t->ids);
     free(t->n_ids);
     free(t->vectors);
+    if (t->model) mn_model_release(t->model);
     free(t);
 }
 
@@ -257,6 +258,7 @@ void mn_api_embeddings(mn_call *call)
         return;
     }
     *t = (task){ .server = call->server, .model = m, .http = call->http };
+    mn_model_hold(m);
     read_form(&p, t);
     if (p.err.code == MINERVA_OK) read_inputs(&p, t);
     if (p.err.code != MINERVA_OK) {

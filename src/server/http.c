@@ -682,9 +682,9 @@ void mn_http_free(mn_http *h)
         event_free(t->event);
         free(t);
     }
-    for (post *p = h->posts_first, *next; p; p = next) {
-        next = p->next;
-        p->fn(p->arg);          /* what it frees must be freed */
+    for (post *p; (p = h->posts_first);) {
+        p->fn(p->arg);          /* what it frees must be freed; it may post again */
+        h->posts_first = p->next;
         free(p);
     }
     if (h->wake) event_free(h->wake);

@@ -43,6 +43,7 @@ typedef struct mn_http_request {
     size_t sent_bytes;          /* of the answer's body */
     bool streaming;
     const char *origin;         /* a page that may read the answer (CORS), or NULL */
+    const char *tenant, *model; /* for the log; NULL: not known */
     void *user;                 /* the handler's own */
     void (*on_gone)(struct mn_http_request *r);
     char *head;                 /* what the strings above point into */

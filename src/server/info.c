@@ -1,115 +1,77 @@
 /* What the server says about itself: models, tokens, templates, health, metrics. */
-#include "server/server.h"
+#include "server/params.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static json_t *model_object(const mn_loaded_model *m)
-{
-    return json_pack("{s:s, s:s, s:I, s:s, s:i}", "id", m->name, "object", "model", "created",
-                     (json_int_t)m->loaded_at, "owned_by", "minerva", "context_length",
-                     (int)minerva_model_context(m->model));
-}
-
-void mn_api_models(mn_call *c)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < c->server->n_models; i++)
-        json_array_append_new(list, model_object(&c->server->models[i]));
-    mn_answer_json(c->http, 200, json_pack("{s:s, s:o}", "object", "list", "data", list));
-}
-
-void mn_api_model(mn_call *c)
-{
-    char name[256];
-    if (!mn_percent_decode(c->http->path + strlen("/v1/models/"), name, sizeof name)) {
-        mn_answer_error(c->http, 400, "model", "model: a name with %%XX escapes expected");
-        return;
-    }
-    for (size_t i = 0; i < c->server->n_models; i++)
-        if (!strcmp(c->server->models[i].name, name)) {
-            mn_answer_json(c->http, 200, model_object(&c->server->models[i]));
-            return;
-        }
-    mn_answer_error(c->http, 404, "model", "model: \"%.100s\" is not served here", name);
-}
-
 /* {"content": "...", "add_special": bool, "parse_special": bool} -> {"tokens": [...]} */
-void mn_api_tokenize(mn_call *c)
+bool mn_prepare_tokenize(mn_call *c)
 {
     const json_t *text = json_object_get(c->body, "content");
-    mn_loaded_model *m = mn_call_model(c);
-    if (!m) return;
-    if (!json_is_string(text)) {
-        mn_answer_error(c->http, 400, "content", "content: a string expected");
-        return;
-    }
-    minerva_tokenize_options o = {
-        .no_special = !json_is_true(json_object_get(c->body, "add_special")),
-        .plain = json_is_false(json_object_get(c->body, "parse_special")),
-    };
-    int32_t *ids;
-    size_t n;
-    minerva_error err = { 0 };
-    if (minerva_tokenize(m->model, json_string_value(text), json_string_length(text), &o, &ids,
-                         &n, &err) != MINERVA_OK) {
-        mn_answer_failure(c->http, "content", &err);
-        return;
-    }
+    mn_params p = { .body = c->body, .where = MN_FOR_TOKENIZE };
+    bool add = false, parse = true;
+    int32_t *ids = NULL;
+    size_t n = 0;
+    mn_param_bool(&p, "add_special", &add);
+    mn_param_bool(&p, "parse_special", &parse);
+    if (!json_is_string(text)) mn_param_fail(&p, "content", "a string expected");
+    minerva_tokenize_options o = { .no_special = !add, .plain = !parse };
+    c->err = p.err;
+    c->param = p.param ? p.param : "content";
+    if (c->err.code != MINERVA_OK
+        || minerva_tokenize(c->model->model, json_string_value(text), json_string_length(text),
+                            &o, &ids, &n, &c->err) != MINERVA_OK) return false;
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) json_array_append_new(list, json_integer(ids[i]));
     minerva_free(ids);
-    mn_answer_json(c->http, 200, json_pack("{s:o}", "tokens", list));
+    c->answer = json_pack("{s:o}", "tokens", list);
+    return true;
 }
 
 /* {"tokens": [...]} -> {"content": "..."} */
-void mn_api_detokenize(mn_call *c)
+bool mn_prepare_detokenize(mn_call *c)
 {
     const json_t *list = json_object_get(c->body, "tokens");
-    mn_loaded_model *m = mn_call_model(c);
-    if (!m) return;
+    mn_params p = { .body = c->body, .where = MN_FOR_DETOKENIZE };
     size_t n = json_array_size(list), len;
     int32_t *ids = malloc((n + 1) * sizeof *ids);
     bool ok = json_is_array(list) && ids;
+    char *text = NULL;
     for (size_t i = 0; ok && i < n; i++) {
         const json_t *id = json_array_get(list, i);
         ok = json_is_integer(id) && json_integer_value(id) >= 0
              && json_integer_value(id) <= INT32_MAX;
         if (ok) ids[i] = (int32_t)json_integer_value(id);
     }
-    char *text;
-    minerva_error err = { 0 };
-    if (!ok) {
-        mn_answer_error(c->http, 400, "tokens", "tokens: an array of token ids expected");
-    } else if (minerva_detokenize(m->model, ids, n, false, &text, &len, &err) != MINERVA_OK) {
-        mn_answer_failure(c->http, "tokens", &err);
-    } else {
-        mn_answer_json(c->http, 200, json_pack("{s:s%}", "content", text, len));
-        minerva_free(text);
-    }
+    if (!ok) mn_param_fail(&p, "tokens", "an array of token ids expected");
+    else minerva_detokenize(c->model->model, ids, n, false, &text, &len, &p.err);
+    c->err = p.err;
+    c->param = "tokens";
+    if (text) c->answer = json_pack("{s:s%}", "content", text, len);
+    minerva_free(text);
     free(ids);
+    return text != NULL;
 }
 
 /* {"messages": [...], "tools": ..., "kwargs": {...}} -> {"prompt": "..."} */
-void mn_api_apply_template(mn_call *c)
+bool mn_prepare_template(mn_call *c)
 {
-    mn_loaded_model *m = mn_call_model(c);
-    if (!m) return;
-    json_object_del(c->body, "model");
-    char *request = json_dumps(c->body, JSON_COMPACT), *prompt;
     size_t len;
-    minerva_error err = { 0 };
-    minerva_status st = minerva_render(m->model, request, strlen(request), NULL, 0, &prompt, &len,
-                                       &err);
-    free(request);
-    if (st != MINERVA_OK) {
-        mn_answer_failure(c->http, "messages", &err);
-        return;
+    char *prompt = NULL;
+    json_object_del(c->body, "model");
+    char *request = json_dumps(c->body, JSON_COMPACT);
+    c->param = "messages";
+    if (!request || minerva_render(c->model->model, request, strlen(request), NULL, 0, &prompt,
+                                   &len, &c->err) != MINERVA_OK) {
+        free(request);
+        return false;
     }
-    mn_answer_json(c->http, 200, json_pack("{s:s%}", "prompt", prompt, len));
+    free(request);
+    c->answer = json_pack("{s:s%}", "prompt", prompt, len);
     minerva_free(prompt);
+    return true;
 }
 
 void mn_api_health(mn_call *c)
@@ -167,13 +129,15 @@ void mn_api_metrics(mn_call *c)
     plain(&b, "http_slow_readers_total", "counter", "Clients that did not read.", (double)http.n_slow_readers);
     for (size_t k = 0; k < sizeof per_model / sizeof *per_model; k++) {
         metric(&b, per_model[k].name, per_model[k].type, per_model[k].help);
-        for (size_t i = 0; i < s->n_models; i++) {
+        for (size_t i = 0; i < mn_models_count(s); i++) {
+            const mn_loaded_model *m = mn_models_at(s, i);
             minerva_scheduler_stats stats;
-            minerva_scheduler_get_stats(s->models[i].scheduler, &stats);
+            if (!m->scheduler) continue;
+            minerva_scheduler_get_stats(m->scheduler, &stats);
             int64_t v;
             memcpy(&v, (const char *)&stats + per_model[k].offset, sizeof v);
             mn_buffer_append_fmt(&b, "minerva_%s{model=", per_model[k].name);
-            mn_buffer_append_json(&b, s->models[i].name, strlen(s->models[i].name));
+            mn_buffer_append_json(&b, m->name, strlen(m->name));
             mn_buffer_append_fmt(&b, "} %lld\n", (long long)v);
         }
     }

@@ -55,6 +55,10 @@ const mn_param_spec mn_param_specs[] = {
     { "tokens", MN_FOR_DETOKENIZE, MN_ARRAY, 0, 0, "token ids" },
     { "tools", MN_FOR_TEMPLATE, MN_ARRAY, 0, 0, "for the template" },
     { "documents", MN_FOR_TEMPLATE, MN_ARRAY, 0, 0, "for the template" },
+    { "pin", MN_FOR_MODEL_LOAD, MN_BOOLEAN, 0, 0, "true: never unloaded for others; false: undone" },
+    { "keep_alive", MN_FOR_MODEL_LOAD, MN_INTEGER, -1, 1e9, "seconds without use until it is "
+      "unloaded; -1: never" },
+    { "stream", MN_FOR_MODEL_LOAD, MN_BOOLEAN, 0, 0, "progress as server-sent events" },
     { "kwargs", MN_FOR_TEMPLATE, MN_OBJECT, 0, 0, "further variables of the template" },
 };
 const size_t mn_n_param_specs = sizeof mn_param_specs / sizeof *mn_param_specs;

@@ -1,7 +1,8 @@
 /* The route table, and what every request must pass before its handler sees it.
  *
  * In this order: the Host header is one of ours (DNS rebinding), a browser's Origin is
- * allowed, the path is known, the method fits, the key is right, the body is JSON.
+ * allowed, the path is known, the method fits, the key is right, the body says it is JSON.
+ * calls.c goes on from there.
  * Keys are compared as SHA-256 digests in constant time.
  */
 #include "server/params.h"
@@ -13,24 +14,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TEXT (MN_ROUTE_JSON | MN_ROUTE_MODEL)
 const mn_route_spec mn_routes[] = {
-    { "GET",  "/health", MN_ROUTE_OPEN, 0, mn_api_health, "Is the process alive?" },
-    { "GET",  "/ready", MN_ROUTE_OPEN, 0, mn_api_ready, "Does it take new work?" },
-    { "GET",  "/metrics", 0, 0, mn_api_metrics, "Counters for Prometheus" },
-    { "GET",  "/openapi.json", 0, 0, mn_api_openapi, "This document" },
-    { "GET",  "/v1/models", 0, 0, mn_api_models, "The models served" },
-    { "GET",  "/v1/models/{id}", MN_ROUTE_PREFIX, 0, mn_api_model, "One of them" },
-    { "POST", "/v1/chat/completions", MN_ROUTE_JSON, MN_FOR_CHAT, mn_api_chat,
+    { "GET",  "/health", MN_ROUTE_OPEN, 0, NULL, mn_api_health, "Is the process alive?" },
+    { "GET",  "/ready", MN_ROUTE_OPEN, 0, NULL, mn_api_ready, "Does it take new work?" },
+    { "GET",  "/metrics", 0, 0, NULL, mn_api_metrics, "Counters for Prometheus" },
+    { "GET",  "/openapi.json", 0, 0, NULL, mn_api_openapi, "This document" },
+    { "GET",  "/v1/models", 0, 0, NULL, mn_api_models, "The models served, loaded or not" },
+    { "GET",  "/v1/models/{id}", MN_ROUTE_PREFIX, 0, NULL, mn_api_model, "One of them" },
+    { "POST", "/v1/chat/completions", TEXT, MN_FOR_CHAT, NULL, mn_api_chat,
       "The next message of a conversation" },
-    { "POST", "/v1/completions", MN_ROUTE_JSON, MN_FOR_COMPLETIONS, mn_api_completions,
+    { "POST", "/v1/completions", TEXT, MN_FOR_COMPLETIONS, NULL, mn_api_completions,
       "The continuation of a text" },
-    { "POST", "/v1/embeddings", MN_ROUTE_JSON, MN_FOR_EMBEDDINGS, mn_api_embeddings,
+    { "POST", "/v1/embeddings", TEXT, MN_FOR_EMBEDDINGS, NULL, mn_api_embeddings,
       "Vectors of texts" },
-    { "POST", "/tokenize", MN_ROUTE_JSON, MN_FOR_TOKENIZE, mn_api_tokenize, "Text to token ids" },
-    { "POST", "/detokenize", MN_ROUTE_JSON, MN_FOR_DETOKENIZE, mn_api_detokenize,
+    { "POST", "/tokenize", TEXT, MN_FOR_TOKENIZE, mn_prepare_tokenize, NULL,
+      "Text to token ids" },
+    { "POST", "/detokenize", TEXT, MN_FOR_DETOKENIZE, mn_prepare_detokenize, NULL,
       "Token ids to text" },
-    { "POST", "/apply-template", MN_ROUTE_JSON, MN_FOR_TEMPLATE, mn_api_apply_template,
+    { "POST", "/apply-template", TEXT, MN_FOR_TEMPLATE, mn_prepare_template, NULL,
       "The prompt that a conversation becomes" },
+    { "GET",  "/api/models", 0, 0, NULL, mn_admin_list, "Models, their state, and memory" },
+    { "POST", "/api/models/load", MN_ROUTE_JSON, MN_FOR_MODEL_LOAD, NULL, mn_admin_load,
+      "Load a model now" },
+    { "POST", "/api/models/unload", MN_ROUTE_JSON, MN_FOR_MODEL_UNLOAD, NULL, mn_admin_unload,
+      "Unload a model when its answers are done" },
+    { "POST", "/api/models/fit", MN_ROUTE_JSON, MN_FOR_MODEL_UNLOAD, NULL, mn_admin_fit,
+      "What a model would need, and whether it fits" },
 };
 const size_t mn_n_routes = sizeof mn_routes / sizeof *mn_routes;
 
@@ -129,54 +139,6 @@ static bool is_json(const char *content_type)
            && (!content_type[n] || content_type[n] == ';' || content_type[n] == ' ');
 }
 
-/* How deep arrays and objects are nested, strings skipped; jansson's own bound is 2048. */
-static size_t json_depth(const char *text, size_t len)
-{
-    size_t depth = 0, most = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        if (in_string) {
-            if (c == '\\') i++;
-            else if (c == '"') in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '[' || c == '{') {
-            if (++depth > most) most = depth;
-        } else if ((c == ']' || c == '}') && depth) {
-            depth--;
-        }
-    }
-    return most;
-}
-
-/* NULL after an answer. */
-static json_t *parse_body(mn_http_request *r)
-{
-    enum { MAX_DEPTH = 128 };
-    json_error_t why;
-    if (!is_json(mn_http_header_get(r, "content-type"))) {
-        mn_answer_error(r, 415, NULL, "Content-Type: application/json expected");
-        return NULL;
-    }
-    if (json_depth(r->body, r->body_len) > MAX_DEPTH) {
-        mn_answer_error(r, 400, NULL, "body: JSON nested at most %d deep expected", MAX_DEPTH);
-        return NULL;
-    }
-    json_t *body = json_loadb(r->body, r->body_len, JSON_REJECT_DUPLICATES, &why);
-    if (!body) {
-        mn_answer_error(r, 400, NULL, "body: line %d, column %d: %s", why.line, why.column,
-                        why.text);
-        return NULL;
-    }
-    if (!json_is_object(body)) {
-        json_decref(body);
-        mn_answer_error(r, 400, NULL, "body: a JSON object expected");
-        return NULL;
-    }
-    return body;
-}
-
 /* What a browser asks before it sends a request from an allowed page. */
 static void answer_preflight(mn_http_request *r, const char *origin)
 {
@@ -220,33 +182,9 @@ void mn_route(void *ctx, mn_http_request *r)
         else mn_answer_error(r, 404, NULL, "no such path: %.200s", r->path);
         return;
     }
-    mn_call call = { .server = s, .http = r, .tenant = tenant ? tenant : "" };
-    if (route->flags & MN_ROUTE_JSON) {
-        if (!(call.body = parse_body(r))) return;
-        mn_params p = { .body = call.body, .where = route->params };
-        mn_param_known(&p);
-        if (p.err.code != MINERVA_OK) {
-            mn_answer_failure(r, p.param, &p.err);
-            json_decref(call.body);
-            return;
-        }
+    if (route->flags & MN_ROUTE_JSON && !is_json(mn_http_header_get(r, "content-type"))) {
+        mn_answer_error(r, 415, NULL, "Content-Type: application/json expected");
+        return;
     }
-    route->handler(&call);
-    json_decref(call.body);
-}
-
-mn_loaded_model *mn_call_model(mn_call *call)
-{
-    mn_server *s = call->server;
-    const json_t *name = json_object_get(call->body, "model");
-    if (!name || json_is_null(name)) return &s->models[0];
-    if (!json_is_string(name)) {
-        mn_answer_error(call->http, 400, "model", "model: a string expected");
-        return NULL;
-    }
-    for (size_t i = 0; i < s->n_models; i++)
-        if (!strcmp(s->models[i].name, json_string_value(name))) return &s->models[i];
-    mn_answer_error(call->http, 404, "model", "model: \"%.100s\" is not served here; %s is",
-                    json_string_value(name), s->models[0].name);
-    return NULL;
+    mn_call_start(s, r, route, tenant ? tenant : "");
 }

@@ -18,8 +18,7 @@ static double now_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-__attribute__((format(printf, 3, 4)))
-static void log_line(const mn_server *s, minerva_log_level level, const char *fmt, ...)
+void mn_server_log(const mn_server *s, minerva_log_level level, const char *fmt, ...)
 {
     char line[700];
     va_list ap;
@@ -46,7 +45,7 @@ static void on_finished(void *ctx, const mn_http_request *r)
 {
     mn_server *s = ctx;
     if (r->status >= 500) s->n_errors++;
-    log_line(s, MINERVA_LOG_INFO, "request=%llu peer=%s method=%s path=%s status=%d bytes=%zu "
+    mn_server_log(s, MINERVA_LOG_INFO, "request=%llu peer=%s method=%s path=%s status=%d bytes=%zu "
              "seconds=%.3f", (unsigned long long)r->id, r->peer, r->method ? r->method : "-",
              r->path ? r->path : "-", r->status, r->sent_bytes, now_s() - r->arrived_s);
 }
@@ -78,58 +77,16 @@ static bool is_loopback(const char *host)
            || !strncmp(host, "127.", 4);
 }
 
-/* ---- models ------------------------------------------------------------------------ */
-
-/* Half of the memory that is free now, for each of n models its share. */
-static size_t default_state_limit(size_t n)
-{
-    char line[128];
-    unsigned long long kb = 0;
-    FILE *f = fopen("/proc/meminfo", "r");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "MemAvailable: %llu", &kb) == 1) break;
-    if (f) fclose(f);
-    return kb ? (size_t)(kb * 512 / n) : (size_t)1 << 30;
-}
-
-static minerva_status load_models(mn_server *s, minerva_error *err)
-{
-    const mn_server_options *o = s->o;
-    minerva_model_options load = o->load;
-    if (!load.state_limit_bytes) load.state_limit_bytes = default_state_limit(o->n_models);
-    s->models = calloc(o->n_models, sizeof *s->models);
-    if (!s->models) return fail(err, MINERVA_MEMORY, "out of memory");
-    for (size_t i = 0; i < o->n_models; i++) {
-        mn_loaded_model *m = &s->models[i];
-        double start = now_s();
-        minerva_status st = minerva_model_open(&m->model, o->models[i].path, &load, err);
-        if (st == MINERVA_OK)
-            st = minerva_scheduler_create(&m->scheduler, m->model, &o->scheduler, err);
-        if (st != MINERVA_OK) {
-            minerva_model_close(m->model);
-            return st;
-        }
-        m->name = strdup(o->models[i].name);
-        m->loaded_at = (int64_t)time(NULL);
-        s->n_models++;
-        log_line(s, MINERVA_LOG_INFO, "model=%s path=%s loaded_in=%.3f", m->name,
-                 o->models[i].path, now_s() - start);
-    }
-    return MINERVA_OK;
-}
-
 static void server_clear(mn_server *s)
 {
-    mn_embedder_free(s->embedder);
-    /* Schedulers first: their last events are posted while the loop still exists, and
+    /* Who works ends first, so that the last events are posted while the loop still exists;
      * mn_http_free() runs what was posted. */
-    for (size_t i = 0; i < s->n_models; i++) minerva_scheduler_free(s->models[i].scheduler);
+    mn_workers_free(s->workers);
+    s->workers = NULL;
+    mn_embedder_free(s->embedder);
+    mn_models_stop(s);
     mn_http_free(s->http);
-    for (size_t i = 0; i < s->n_models; i++) {
-        minerva_model_close(s->models[i].model);
-        free(s->models[i].name);
-    }
-    free(s->models);
+    mn_models_free(s);
     free(s->keys);
 }
 
@@ -144,7 +101,7 @@ static void on_signal(void *arg)
     }
     s->draining = true;
     s->drain_until_s = now_s() + DRAIN_S;
-    log_line(s, MINERVA_LOG_INFO, "draining: %lld answers in the making",
+    mn_server_log(s, MINERVA_LOG_INFO, "draining: %lld answers in the making",
              (long long)s->n_active);
     mn_http_stop_accepting(s->http);
 }
@@ -154,8 +111,13 @@ static void on_tick(void *arg)
     mn_server *s = arg;
     double now = now_s();
     mn_jobs_keep_alive(s, now);
+    mn_admin_tick(s);
+    mn_models_tick(s, now);
     if (!s->draining) return;
-    if (now > s->drain_until_s) mn_jobs_cut(s);
+    if (now > s->drain_until_s) {
+        mn_jobs_cut(s);
+        mn_models_cut(s);
+    }
     if ((s->n_active == 0 && mn_http_is_quiet(s->http)) || now > s->drain_until_s + CUT_S)
         mn_http_stop(s->http);
 }
@@ -174,7 +136,8 @@ minerva_status mn_serve(const mn_server_options *options, minerva_error *err)
     };
     minerva_status st = add_keys(&s, err);
     if (st == MINERVA_OK) st = mn_http_create(&s.http, &http, err);
-    if (st == MINERVA_OK) st = load_models(&s, err);
+    if (st == MINERVA_OK) st = mn_models_create(&s, err);
+    if (st == MINERVA_OK) st = mn_workers_create(&s.workers, &s, err);
     if (st == MINERVA_OK) st = mn_embedder_create(&s.embedder, &s, err);
     if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGTERM, on_signal, &s, err);
     if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGINT, on_signal, &s, err);
