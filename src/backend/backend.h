@@ -73,14 +73,26 @@ typedef struct {
     int32_t n_wanted;
 } mn_output;
 
+/* What attention costs per token and position that it sees, in layers of one window. */
+typedef struct {
+    int32_t window;             /* positions seen at most; 0: all */
+    size_t bytes_per_position;
+    int64_t macs_per_position;
+} mn_attention_cost;
+
+enum { MN_ATTENTION_COSTS = 4 };        /* further windows count as the last */
+
 /* What this machine could do at best, measured, and what one token costs. */
 typedef struct {
     double read_bytes_per_s;    /* all threads streaming from memory */
-    double macs_per_s;          /* all threads, the widest integer dot product used */
+    double macs_per_s;          /* all threads, the instruction that prompts are read with */
     size_t bytes_per_token;     /* weights touched by one decoded token */
     size_t state_bytes_per_position;    /* read again by every later token */
     int64_t macs_per_token;     /* of one prompt token, head left out */
-    char kernels[64];           /* "avx512-vnni" */
+    char kernels[64];           /* "amx, bf16 products" */
+    double int8_macs_per_s, bf16_macs_per_s;    /* 0: the machine has no such instruction */
+    mn_attention_cost attention[MN_ATTENTION_COSTS];
+    int32_t n_attention;
 } mn_limits;
 
 typedef struct mn_backend {

@@ -36,9 +36,12 @@ static void print_rows(const json_t *d)
     const json_t *machine = json_object_get(d, "machine"), *rows = json_object_get(d, "rows");
     printf("%s: %s", text_of(machine, "backend"), text_of(machine, "device"));
     if (json_object_get(machine, "macs_per_s"))
-        printf("; kernels %s; limits: %.1f GB/s read, %.0f G MAC/s", text_of(machine, "kernels"),
+        printf("; kernels: %s\nlimits: %.1f GB/s read, %.0f G MAC/s; a token reads %.3f GB, "
+               "or takes %.3f G MAC in a prompt", text_of(machine, "kernels"),
                number_of(machine, "read_bytes_per_s") / 1e9,
-               number_of(machine, "macs_per_s") / 1e9);
+               number_of(machine, "macs_per_s") / 1e9,
+               number_of(machine, "bytes_per_token") / 1e9,
+               number_of(machine, "macs_per_token") / 1e9);
     printf("\n\n%-14s %12s %12s %8s\n", "test", "tokens/s", "limit", "share");
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *r = json_array_get(rows, i);

@@ -4,9 +4,9 @@
  * logits of the last position only, one warm-up, the median of the repetitions.
  * pp N: N prompt tokens after `depth` others.  tg N: N tokens one by one after `depth`.
  *
- * Limits: a decoded token reads the active weights once and the state of all earlier
- * positions; a prompt token needs the layers' multiply-accumulates.  The rates are what
- * the backend measures on this machine just now.
+ * Limits: a decoded token reads the active weights once and the state of the positions it
+ * sees; a prompt token needs the multiply-accumulates of the layers' matrices and of its
+ * attention.  The rates are what the backend measures on this machine just now.
  */
 #include "base/status.h"
 #include "runtime/runtime.h"
@@ -60,11 +60,28 @@ static minerva_status one_run(minerva_model *m, bool prompt, int32_t n, int32_t 
     return st;
 }
 
+/* Positions that n tokens after `depth` others see, one with another. */
+static double mean_positions(int32_t window, int32_t n, int32_t depth)
+{
+    double sum = 0;
+    for (int32_t i = 0; i < n; i++) {
+        double seen = (double)depth + i + 1;
+        sum += window && seen > window ? window : seen;
+    }
+    return n ? sum / n : 0;
+}
+
+/* The bound that binds: arithmetic for a prompt, memory for tokens one by one. */
 static double limit_tokens_per_s(const mn_limits *l, bool prompt, int32_t n, int32_t depth)
 {
-    if (prompt) return l->macs_per_token ? l->macs_per_s / (double)l->macs_per_token : 0;
-    double state = (double)l->state_bytes_per_position * ((double)depth + n / 2.0);
-    double bytes = (double)l->bytes_per_token + state;
+    double bytes = (double)l->bytes_per_token, macs = (double)l->macs_per_token;
+    for (int32_t i = 0; i < l->n_attention; i++) {
+        const mn_attention_cost *a = &l->attention[i];
+        double positions = mean_positions(a->window, n, depth);
+        bytes += (double)a->bytes_per_position * positions;
+        macs += (double)a->macs_per_position * positions;
+    }
+    if (prompt) return macs > 0 ? l->macs_per_s / macs : 0;
     return bytes > 0 ? l->read_bytes_per_s / bytes : 0;
 }
 
@@ -150,6 +167,14 @@ minerva_status minerva_bench(minerva_model *m, const minerva_bench_options *o, c
         json_object_set_new(machine, "kernels", json_string(limits.kernels));
         json_object_set_new(machine, "read_bytes_per_s", json_real(limits.read_bytes_per_s));
         json_object_set_new(machine, "macs_per_s", json_real(limits.macs_per_s));
+        if (limits.int8_macs_per_s > 0)
+            json_object_set_new(machine, "int8_macs_per_s", json_real(limits.int8_macs_per_s));
+        if (limits.bf16_macs_per_s > 0)
+            json_object_set_new(machine, "bf16_macs_per_s", json_real(limits.bf16_macs_per_s));
+        json_object_set_new(machine, "bytes_per_token",
+                            json_integer((json_int_t)limits.bytes_per_token));
+        json_object_set_new(machine, "macs_per_token",
+                            json_integer((json_int_t)limits.macs_per_token));
     }
     json_t *all = json_pack("{s:o, s:s, s:o}", "machine", machine, "model", m->source->path,
                             "rows", rows);

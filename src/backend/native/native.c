@@ -83,4 +83,5 @@ const mn_backend mn_backend_native = {
     .seq_bytes = mn_seq_own_bytes,
     .seq_export = mn_seq_write,
     .seq_import = mn_seq_read,
+    .limits = mn_engine_limits,
 };

@@ -139,6 +139,9 @@ void mn_engine_free(mn_engine *e);
 minerva_status mn_engine_sizes(const mn_plan *plan, const mn_load_options *options, mn_fit *out,
                                minerva_error *err);
 
+/* Measures the machine; takes about half a second. */
+minerva_status mn_engine_limits(mn_engine *e, mn_limits *out, minerva_error *err);
+
 /* ---- one run ----------------------------------------------------------------------- */
 
 typedef struct {                /* each thread has its own, equal but for team */

@@ -70,6 +70,7 @@ static void configure(void)
         config.row_bytes[i] = 64;
         config.rows[i] = 16;
     }
+    __asm__ volatile("" : : "r"(&config) : "memory");  /* all of it is read, not 8 bytes */
     _tile_loadconfig(&config);
 }
 

@@ -29,6 +29,7 @@ static void configure(int32_t rows, int32_t rest)
         config.rows[6] = config.rows[7] = (uint8_t)rest;
         config.row_bytes[6] = config.row_bytes[7] = 64;
     }
+    __asm__ volatile("" : : "r"(&config) : "memory");  /* all of it is read, not 8 bytes */
     _tile_loadconfig(&config);
 }
 
