@@ -74,6 +74,7 @@ static void experts_forward(mn_run *r, const mn_ffn *f, const float *h, const fl
                             float *out)
 {
     buffers b;
+    size_t mark = r->scratch.used;
     int32_t n = r->n_tokens, hidden = r->e->plan->hidden, first, end;
     lay_out(&r->scratch, f, n, &b);
     bool shared = mn_linear_present(&f->dense.up);
@@ -92,6 +93,7 @@ static void experts_forward(mn_run *r, const mn_ffn *f, const float *h, const fl
         mn_norm_rows(r, &f->experts_out_norm, out, out, hidden, n);
     }
     mn_run_barrier(r);
+    r->scratch.used = mark;
 }
 
 void mn_ffn_forward(mn_run *r, const mn_ffn *f, const float *h, const float *x, float *out)
