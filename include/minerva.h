@@ -360,7 +360,8 @@ typedef struct minerva_request minerva_request;
 typedef struct {
     int32_t max_running;        /* answers in the making; 0: 32 */
     int32_t max_queued;         /* requests waiting; 0: 256 */
-    int32_t prefill_chunk;      /* prompt tokens per pass while answers run; 0: 64 */
+    int32_t prefill_chunk;      /* prompt tokens per pass while answers run, at most; 0: as
+                                 * many as delay them by about a token */
     int32_t max_cached;         /* prefixes kept; 0: 1024; -1: none */
     size_t max_logits_bytes;    /* for exact repeats; 0: 64 MiB */
 } minerva_scheduler_options;
@@ -396,6 +397,9 @@ typedef struct {
     int64_t n_accepted, n_refused, n_finished, n_cancelled, n_failed, n_preempted;
     int64_t tokens_prompt, tokens_cached, tokens_generated, n_passes;
     int64_t cache_entries, cache_evictions;
+    /* Prompts that began with tokens computed before, which had to be computed again: their
+     * state was evicted; it cannot be cut back so far; it is another tenant's. */
+    int64_t lost_evicted, lost_state, lost_tenant;
 } minerva_scheduler_stats;
 MINERVA_API void minerva_scheduler_get_stats(minerva_scheduler *scheduler,
     minerva_scheduler_stats *out);

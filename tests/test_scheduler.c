@@ -45,7 +45,10 @@ static minerva_status fake_forward(mn_engine *e, const mn_batch *b, mn_output *o
 {
     size_t wanted = 0;
     assert_true(b->n_tokens > 0 && b->n_tokens <= BATCH);
-    if (e->delay_us) usleep((unsigned)e->delay_us);
+    for (int us = 0; us < e->delay_us; us += 1000) {
+        usleep(1000);
+        if (b->cancelled && b->cancelled(b->cancel_ctx)) return MINERVA_CANCELLED;
+    }
     if (e->limit && e->used + (size_t)b->n_tokens > e->limit) {
         err->code = MINERVA_FULL;
         snprintf(err->message, sizeof err->message, "no memory for %d tokens", b->n_tokens);
@@ -404,6 +407,118 @@ static void tenants_take_turns_however_much_each_asks_for(void **state)
     bench_clear(&b);
 }
 
+static void a_short_prompt_passes_another_tenants_long_ones(void **state)
+{
+    enum { N = 7 };
+    static client clients[N];
+    int finished = 0;
+    uint32_t x = 77;
+    bench b;
+    memset(clients, 0, sizeof clients);
+    bench_init(&b, 0, false, (minerva_scheduler_options){ 0 });
+    b.engine.delay_us = 1000;
+    for (int i = 0; i < N; i++) {
+        client *c = &clients[i];
+        c->n_prompt = i < N - 1 ? 350 : 20;
+        for (size_t k = 0; k < c->n_prompt; k++) c->prompt[k] = 4 + (int32_t)(random_next(&x) % 50);
+        c->max_tokens = 1;
+        c->finished = &finished;
+        assert_int_equal(submit(&b, c, i < N - 1 ? "many" : "one", NULL), MINERVA_OK);
+    }
+    for (int i = 0; i < N; i++) wait_for(&b, &clients[i]);
+    for (int i = 0; i < N; i++) check_answer(&clients[i]);
+    assert_int_equal(clients[N - 1].rank, 1);
+    bench_clear(&b);
+}
+
+/* The pass in which a cancelled prompt is being read is given up. */
+static void cancelling_ends_the_pass_of_a_long_prompt(void **state)
+{
+    client c = { .n_prompt = 300, .max_tokens = 5 };
+    minerva_request *r;
+    uint32_t x = 78;
+    bench b;
+    make_prompt(&c, &x, 300);
+    bench_init(&b, 0, false, (minerva_scheduler_options){ 0 });
+    b.engine.delay_us = 2000000;
+    assert_int_equal(submit(&b, &c, NULL, &r), MINERVA_OK);
+    usleep(20000);
+    struct timespec from, to;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    minerva_request_cancel(r);
+    minerva_request_release(r);
+    wait_for(&b, &c);
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    assert_true((to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000 < 500);
+    assert_int_equal(c.result.finish, MINERVA_FINISH_CANCELLED);
+    b.engine.delay_us = 0;
+    bench_clear(&b);
+}
+
+/* What the next of several prompts with this beginning finds of it. */
+static size_t cached_of(bench *b, uint32_t *x, const client *base, size_t shared, size_t n)
+{
+    client c = { .n_prompt = n, .max_tokens = 1 };
+    memcpy(c.prompt, base->prompt, sizeof c.prompt);
+    for (size_t i = shared; i < n; i++) c.prompt[i] = 4 + (int32_t)(random_next(x) % 50);
+    assert_int_equal(submit(b, &c, NULL, NULL), MINERVA_OK);
+    wait_for(b, &c);
+    check_answer(&c);
+    return c.result.n_cached;
+}
+
+static void recurrent_prompts_with_one_beginning_find_it_from_the_third_on(void **state)
+{
+    bench b;
+    uint32_t x = 79;
+    client base = { 0 };
+    bench_init(&b, 0, true, (minerva_scheduler_options){ 0 });
+    make_prompt(&base, &x, 300);
+    assert_int_equal(cached_of(&b, &x, &base, 150, 300), 0);
+    assert_int_equal(cached_of(&b, &x, &base, 150, 300), 0);    /* leaves a stop at 150 */
+    assert_in_range(cached_of(&b, &x, &base, 150, 300), 150, 160);
+    assert_in_range(cached_of(&b, &x, &base, 150, 200), 150, 160);
+    minerva_scheduler_stats stats;
+    minerva_scheduler_get_stats(b.scheduler, &stats);
+    assert_true(stats.lost_state >= 1);
+    bench_clear(&b);
+}
+
+static void a_recurrent_prompt_whose_end_is_rewritten_is_found_but_for_that(void **state)
+{
+    bench b;
+    uint32_t x = 80;
+    client base = { 0 };
+    bench_init(&b, 0, true, (minerva_scheduler_options){ 0 });
+    make_prompt(&base, &x, 300);
+    cached_of(&b, &x, &base, 20, 40);           /* now it is known that state is rigid */
+    assert_true(cached_of(&b, &x, &base, 300, 300) < 40);
+    assert_int_equal(cached_of(&b, &x, &base, 295, 330), 288);
+    bench_clear(&b);
+}
+
+static void misses_say_why(void **state)
+{
+    bench b;
+    uint32_t x = 81;
+    client base = { 0 }, other = { .n_prompt = 100, .max_tokens = 1 };
+    bench_init(&b, 0, false, (minerva_scheduler_options){ .max_cached = 1 });
+    make_prompt(&base, &x, 100);
+    assert_int_equal(cached_of(&b, &x, &base, 100, 100), 0);
+    assert_int_equal(cached_of(&b, &x, &base, 0, 100), 0);      /* takes the only place */
+    assert_true(cached_of(&b, &x, &base, 100, 100) < 10);
+    memcpy(other.prompt, base.prompt, sizeof other.prompt);
+    submit(&b, &other, "somebody else", NULL);
+    wait_for(&b, &other);
+    assert_int_equal(other.result.n_cached, 0);
+    usleep(20000);      /* the worker writes its figures down before it sleeps */
+    minerva_scheduler_stats stats;
+    minerva_scheduler_get_stats(b.scheduler, &stats);
+    assert_int_equal(stats.lost_evicted, 1);
+    assert_int_equal(stats.lost_tenant, 1);
+    bench_clear(&b);
+}
+
 static void a_full_queue_refuses_and_keeps_what_it_has(void **state)
 {
     enum { N = 20 };
@@ -483,6 +598,11 @@ int main(void)
         cmocka_unit_test(tenants_do_not_share_prefixes),
         cmocka_unit_test(equal_prompts_at_once_are_read_once),
         cmocka_unit_test(tenants_take_turns_however_much_each_asks_for),
+        cmocka_unit_test(a_short_prompt_passes_another_tenants_long_ones),
+        cmocka_unit_test(cancelling_ends_the_pass_of_a_long_prompt),
+        cmocka_unit_test(recurrent_prompts_with_one_beginning_find_it_from_the_third_on),
+        cmocka_unit_test(a_recurrent_prompt_whose_end_is_rewritten_is_found_but_for_that),
+        cmocka_unit_test(misses_say_why),
         cmocka_unit_test(a_full_queue_refuses_and_keeps_what_it_has),
         cmocka_unit_test(a_prompt_that_cannot_fit_fails_alone),
         cmocka_unit_test(freeing_cancels_what_is_left),

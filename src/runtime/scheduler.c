@@ -14,15 +14,20 @@
  *     callbacks run under it and must not call into sessions.
  * (2) Every accepted request gets exactly one on_done.
  * (3) Fairness: tenants take turns in admission; among running requests every decoding one
- *     is in every batch, and prompts share what is left in order of arrival.
+ *     is in every batch.  Of the room for prompts (pace.h says how much) every tenant has
+ *     an equal share; within one, short prompts may use half of it before older ones.
  * (4) When state memory runs out, cached prefixes go first, then the youngest running
  *     request is preempted and recomputed later (its tokens, sampler and text survive).
  *     A request that is alone and does not fit fails.
  * (5) A waiting request that shares much of its prompt with one being prefilled waits for
  *     it and then takes it from the cache.
+ * (6) Prefill stops at places where the state is worth keeping for networks that cannot be
+ *     cut back (recurrent layers, windows): where the prompt left a known path, at regular
+ *     distances, and shortly before its end, which chat templates tend to rewrite.
  */
 #include "base/hash.h"
 #include "base/status.h"
+#include "runtime/pace.h"
 #include "runtime/prefix_cache.h"
 #include "runtime/stream.h"
 
@@ -30,7 +35,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { WORTH_WAITING_FOR = 32 };    /* shared prompt tokens */
+enum {
+    WORTH_WAITING_FOR = 32,     /* shared prompt tokens */
+    STOP_GRAIN = 32,            /* stops lie at multiples of this (a page of the cache) */
+    STOP_DISTANCE = 512,        /* at least, between regular stops */
+    STOPS_PER_PROMPT = 8,       /* at most, of the regular ones */
+    REWRITTEN_END = 8,          /* tokens that the next turn's template may write otherwise */
+    WORTH_A_STOP = 64           /* tokens between two stops */
+};
 
 typedef enum { PHASE_WAITING, PHASE_PREFILL, PHASE_DECODE, PHASE_DONE } request_phase;
 
@@ -48,6 +60,8 @@ struct minerva_request {
     size_t n_prompt;
     mn_seq *seq;
     size_t n_done;                  /* tokens[0..n_done) are in seq */
+    size_t branch;                  /* where the prompt left a known path; 0: nowhere */
+    int32_t n_take;                 /* prompt tokens in the batch being built */
     minerva_generate_result result;
     double submitted_s, first_s;
     minerva_request *next;          /* in the inbox */
@@ -79,12 +93,16 @@ struct minerva_scheduler {
     size_t n_turns;
     int64_t turn;
     mn_prefix_cache *cache;
+    mn_pace pace;
+    bool rigid;                     /* the network's state cannot be cut back at all */
     mn_constraint_cache *constraints;
     int32_t *batch_tokens;          /* [max_batch] */
     uint8_t *batch_want;
     mn_span *spans;
     minerva_request **batch;        /* the request behind each span */
     int32_t n_batch;
+    int32_t n_answers, n_prompt_tokens;     /* in the batch */
+    int64_t n_passes;
 };
 
 static double now_s(void)
@@ -282,7 +300,8 @@ static void give_state(minerva_scheduler *s, minerva_request *r)
 {
     if (!r->seq) return;
     if (s->cache)
-        mn_prefix_cache_insert(s->cache, r->tenant, r->tokens.ids, r->n_done, r->seq, NULL);
+        mn_prefix_cache_insert(s->cache, r->tenant, r->tokens.ids, r->n_done, r->seq, NULL,
+                               false);
     else
         s->model->backend->seq_free(s->model->engine, r->seq);
     r->seq = NULL;
@@ -400,14 +419,16 @@ static minerva_status sample_row(minerva_scheduler *s, minerva_request *r, const
 static minerva_status begin(minerva_scheduler *s, minerva_request *r, minerva_error *err)
 {
     const mn_backend *b = s->model->backend;
-    const float *logits = NULL;
     bool resumed = r->stream.n_generated > 0;
     minerva_status st = MINERVA_OK;
-    r->seq = NULL;
-    r->n_done = 0;
+    mn_prefix_hit hit = { 0 };
     if (s->cache)
-        st = mn_prefix_cache_find(s->cache, r->tenant, r->tokens.ids, r->tokens.n, &r->seq,
-                                  &r->n_done, &logits, err);
+        st = mn_prefix_cache_find(s->cache, r->tenant, r->tokens.ids, r->tokens.n, &hit, err);
+    r->seq = hit.seq;
+    r->n_done = hit.found;
+    r->branch = 0;
+    if (hit.loss == MN_LOSS_STATE || (hit.loss == MN_LOSS_EVICTED && s->rigid))
+        r->branch = hit.known >= hit.found + STOP_GRAIN ? hit.known : 0;
     if (st == MINERVA_OK && !r->seq) st = b->seq_create(s->model->engine, &r->seq, err);
     if (st != MINERVA_OK) return st;
     r->phase = PHASE_PREFILL;
@@ -423,10 +444,12 @@ static minerva_status begin(minerva_scheduler *s, minerva_request *r, minerva_er
         s->stats.tokens_prompt += (int64_t)r->n_prompt;
         s->stats.tokens_cached += (int64_t)r->n_done;
         pthread_mutex_unlock(&s->mutex);
+        mn_log_line(&s->model->log, MINERVA_LOG_INFO, "prompt=%zu cached=%zu known=%zu lost=%s",
+                    r->n_prompt, hit.found, hit.known, mn_prefix_loss_name(hit.loss));
     }
-    if (!logits) return MINERVA_OK;
+    if (!hit.logits) return MINERVA_OK;
     count(s, &s->stats.tokens_generated, 1);
-    return sample_row(s, r, logits, err);
+    return sample_row(s, r, hit.logits, err);
 }
 
 static void admit(minerva_scheduler *s)
@@ -488,6 +511,75 @@ static int32_t add_span(minerva_scheduler *s, int32_t at, minerva_request *r, si
     return at + (int32_t)n;
 }
 
+/* Where the piece of a prompt that begins at n_done must end: see (6). */
+static size_t next_stop(const minerva_scheduler *s, const minerva_request *r)
+{
+    size_t n = r->tokens.n, at = r->n_done, stop = n;
+    if (!s->cache || r->stream.n_generated) return n;
+    size_t distance = n / STOPS_PER_PROMPT / STOP_GRAIN * STOP_GRAIN;
+    if (distance < STOP_DISTANCE) distance = STOP_DISTANCE;
+    size_t regular = (at / distance + 1) * distance;
+    if (regular + WORTH_A_STOP <= n) stop = regular;
+    if (r->branch > at && r->branch < stop) stop = r->branch;
+    if (s->rigid && n > REWRITTEN_END) {
+        size_t late = (n - REWRITTEN_END) / STOP_GRAIN * STOP_GRAIN;
+        if (late > at && late >= r->result.n_cached + WORTH_A_STOP && late < stop) stop = late;
+    }
+    return stop;
+}
+
+static size_t wanted(const minerva_scheduler *s, const minerva_request *r)
+{
+    return next_stop(s, r) - r->n_done - (size_t)r->n_take;
+}
+
+/* Let a request have up to `room` more tokens; returns how many it took. */
+static int32_t take(const minerva_scheduler *s, minerva_request *r, int32_t room)
+{
+    size_t n = wanted(s, r);
+    if (n > (size_t)room) n = (size_t)room;
+    r->n_take += (int32_t)n;
+    return (int32_t)n;
+}
+
+/* Share `room` among the prompts of one tenant (all: of every tenant); returns the rest. */
+static int32_t share_out(minerva_scheduler *s, uint64_t tenant, bool all, int32_t room)
+{
+    int32_t for_short = room / 2;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < s->running.n && room > 0; i++) {
+            minerva_request *r = s->running.items[i];
+            if (r->phase != PHASE_PREFILL || (!all && r->tenant != tenant)) continue;
+            bool is_short = wanted(s, r) <= (size_t)(for_short < room ? for_short : room);
+            if (pass == 0 && !is_short) continue;
+            int32_t n = take(s, r, room);
+            room -= n;
+            if (pass == 0) for_short -= n;
+        }
+    return room;
+}
+
+/* Every tenant with prompts to read has an equal share; what is left goes by arrival. */
+static void plan_prompts(minerva_scheduler *s, int32_t room)
+{
+    uint64_t tenants[64];
+    int32_t n = 0;
+    for (size_t i = 0; i < s->running.n; i++) {
+        minerva_request *r = s->running.items[i];
+        int32_t k = 0;
+        r->n_take = 0;
+        if (r->phase != PHASE_PREFILL) continue;
+        while (k < n && tenants[k] != r->tenant) k++;
+        if (k == n && n < 64) tenants[n++] = r->tenant;
+    }
+    for (int32_t i = 0; i < n; i++) {
+        int32_t share = (room + n - i - 1) / (n - i);
+        uint64_t tenant = tenants[(i + (int32_t)(s->n_passes % n)) % n];
+        room -= share - share_out(s, tenant, false, share);
+    }
+    if (room > 0) share_out(s, 0, true, room);
+}
+
 /* Tokens in the batch; 0: nothing to do. */
 static int32_t build_batch(minerva_scheduler *s)
 {
@@ -496,26 +588,26 @@ static int32_t build_batch(minerva_scheduler *s)
     for (size_t i = 0; i < s->running.n && at < most; i++)
         if (s->running.items[i]->phase == PHASE_DECODE)
             at = add_span(s, at, s->running.items[i], 1);
+    s->n_answers = at;
     int32_t room = most - at;
-    if (at && room > s->o.prefill_chunk) room = s->o.prefill_chunk;
-    for (size_t i = 0; i < s->running.n && room > 0; i++) {
-        minerva_request *r = s->running.items[i];
-        if (r->phase != PHASE_PREFILL) continue;
-        size_t n = r->tokens.n - r->n_done;
-        if (n > (size_t)room) n = (size_t)room;
-        at = add_span(s, at, r, n);
-        room -= (int32_t)n;
-    }
+    if (at && s->o.prefill_chunk && room > s->o.prefill_chunk) room = s->o.prefill_chunk;
+    plan_prompts(s, mn_pace_room(&s->pace, at, room));
+    for (size_t i = 0; i < s->running.n; i++)
+        if (s->running.items[i]->n_take > 0)
+            at = add_span(s, at, s->running.items[i], (size_t)s->running.items[i]->n_take);
+    s->n_prompt_tokens = at - s->n_answers;
     return at;
 }
 
-/* Given up only when nobody is left who wants the result. */
+/* A pass is given up when most of it is for nobody any more. */
 static bool batch_unwanted(void *ctx)
 {
     minerva_scheduler *s = ctx;
+    int32_t wasted = 0;
     for (int32_t i = 0; i < s->n_batch; i++)
-        if (!atomic_load_explicit(&s->batch[i]->cancelled, memory_order_relaxed)) return false;
-    return true;
+        if (atomic_load_explicit(&s->batch[i]->cancelled, memory_order_relaxed))
+            wasted += s->spans[i].n;
+    return 2 * wasted > s->n_answers + s->n_prompt_tokens;
 }
 
 static minerva_status forward(minerva_scheduler *s, int32_t n, mn_output *out,
@@ -528,13 +620,17 @@ static minerva_status forward(minerva_scheduler *s, int32_t n, mn_output *out,
     return m->backend->forward(m->engine, &batch, out, err);
 }
 
-/* The prompt is read: keep it for others (and for an exact repeat). */
+/* The prompt, or a part of it, is read: keep it for others (and, with the logits after its
+ * end, for an exact repeat). */
 static void cache_prompt(minerva_scheduler *s, minerva_request *r, const float *logits)
 {
+    const mn_backend *b = s->model->backend;
     mn_seq *copy;
     if (!s->cache || r->stream.n_generated) return;
-    if (s->model->backend->seq_fork(s->model->engine, r->seq, &copy, NULL) == MINERVA_OK)
-        mn_prefix_cache_insert(s->cache, r->tenant, r->tokens.ids, r->n_done, copy, logits);
+    if (r->n_done > 1 && !b->seq_can_trim(r->seq, (int32_t)r->n_done - 1)) s->rigid = true;
+    if (b->seq_fork(s->model->engine, r->seq, &copy, NULL) == MINERVA_OK)
+        mn_prefix_cache_insert(s->cache, r->tenant, r->tokens.ids, r->n_done, copy, logits,
+                               !logits);
 }
 
 /* Draw the next token of a request whose tokens are all evaluated. */
@@ -569,8 +665,12 @@ static void take_results(minerva_scheduler *s, const mn_output *out)
         minerva_request *r = s->batch[i];
         minerva_error err = { 0 };
         bool prefill = r->phase == PHASE_PREFILL;
+        bool at_stop = prefill && r->n_done + (size_t)s->spans[i].n == next_stop(s, r);
         r->n_done += (size_t)s->spans[i].n;
-        if (r->n_done < r->tokens.n) continue;
+        if (r->n_done < r->tokens.n) {
+            if (at_stop) cache_prompt(s, r, NULL);
+            continue;
+        }
         if (prefill) cache_prompt(s, r, row);
         minerva_status st = sample_row(s, r, row, &err);
         row += vocab;
@@ -596,8 +696,11 @@ static void step(minerva_scheduler *s)
         mn_output out = { 0 };
         int32_t n = build_batch(s);
         if (!n) return;
+        double start = now_s();
         minerva_status st = forward(s, n, &out, &err);
         if (st == MINERVA_OK) {
+            mn_pace_note(&s->pace, s->n_answers, s->n_prompt_tokens, now_s() - start);
+            s->n_passes++;
             take_results(s, &out);
             return;
         }
@@ -628,6 +731,9 @@ static bool take_inbox(minerva_scheduler *s)
         mn_prefix_cache_stats(s->cache, &cache);
         s->stats.cache_entries = cache.n_entries;
         s->stats.cache_evictions = cache.evictions;
+        s->stats.lost_evicted = cache.losses[MN_LOSS_EVICTED];
+        s->stats.lost_state = cache.losses[MN_LOSS_STATE];
+        s->stats.lost_tenant = cache.losses[MN_LOSS_TENANT];
     }
     pthread_mutex_unlock(&s->mutex);
     while (r) {
@@ -670,7 +776,6 @@ static minerva_status set_options(minerva_scheduler *s, const minerva_scheduler_
         return mn_fail(err, MINERVA_INVALID, "scheduler: limits of 0 or more expected");
     if (!s->o.max_running) s->o.max_running = 32;
     if (!s->o.max_queued) s->o.max_queued = 256;
-    if (!s->o.prefill_chunk) s->o.prefill_chunk = 64;
     if (!s->o.max_cached) s->o.max_cached = 1024;
     if (!s->o.max_logits_bytes) s->o.max_logits_bytes = (size_t)64 << 20;
     if (s->o.max_running > s->model->max_batch) s->o.max_running = s->model->max_batch;

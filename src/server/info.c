@@ -116,6 +116,9 @@ void mn_api_metrics(mn_call *c)
         STAT("forward_passes_total", "counter", "Passes of the network.", n_passes),
         STAT("cache_entries", "gauge", "Prefixes kept.", cache_entries),
         STAT("cache_evictions_total", "counter", "Prefixes dropped for want of memory.", cache_evictions),
+        STAT("cache_lost_evicted_total", "counter", "Prompts read again: their state was evicted.", lost_evicted),
+        STAT("cache_lost_state_total", "counter", "Prompts read again: state cannot be cut back.", lost_state),
+        STAT("cache_lost_tenant_total", "counter", "Prompts read again: another key's.", lost_tenant),
 #undef STAT
     };
     mn_server *s = c->server;
