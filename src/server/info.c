@@ -125,6 +125,15 @@ void mn_api_metrics(mn_call *c)
     mn_http_stats http;
     mn_buffer b = { 0 };
     mn_http_stats_get(s->http, &http);
+    mn_models_stats models;
+    mn_models_get_stats(s, &models);
+    plain(&b, "models_loaded", "gauge", "Models that are loaded.", (double)models.n_loaded);
+    plain(&b, "model_loads_total", "counter", "Models loaded.", (double)models.n_loads);
+    plain(&b, "model_unloads_total", "counter", "Models unloaded.", (double)models.n_unloads);
+    plain(&b, "model_evictions_total", "counter", "Models unloaded to make room.", (double)models.n_evictions);
+    plain(&b, "model_load_failures_total", "counter", "Models that could not be loaded.", (double)models.n_failures);
+    plain(&b, "model_memory_bytes", "gauge", "Memory reserved for models.", (double)models.used_bytes);
+    plain(&b, "model_memory_limit_bytes", "gauge", "What it may be at most.", (double)models.limit_bytes);
     plain(&b, "connections", "gauge", "Open connections.", (double)http.n_connections);
     plain(&b, "http_requests_total", "counter", "Requests.", (double)http.n_requests);
     plain(&b, "http_refused_total", "counter", "Malformed or surplus requests.", (double)http.n_refused);

@@ -184,12 +184,23 @@ static void settle_fit(const mn_server *s, mn_model_fit *fit)
     fit->fits = fit->need_bytes <= limit;
 }
 
+/* A model that is broken is not the client's fault, and where it lies not its business. */
+static void hide_path(const struct mn_model_state *st, minerva_error *err)
+{
+    char rest[sizeof err->message];
+    size_t n = strlen(st->path);
+    if (err->code == MINERVA_INVALID) err->code = MINERVA_IO;
+    if (strncmp(err->message, st->path, n)) return;
+    strcpy(rest, err->message + n);
+    snprintf(err->message, sizeof err->message, "model %.80s%.400s", st->m->name, rest);
+}
+
 minerva_status mn_model_estimate(const mn_loaded_model *m, mn_model_fit *out, minerva_error *err)
 {
     *out = (mn_model_fit){ 0 };
-    minerva_status st = describe(m, out, err);
-    if (st == MINERVA_OK) settle_fit(m->state->server, out);
-    return st;
+    if (describe(m, out, err) == MINERVA_OK) settle_fit(m->state->server, out);
+    else hide_path(m->state, err);
+    return err->code;
 }
 
 static minerva_status refuse_misfit(const mn_loaded_model *m, minerva_error *err)
@@ -308,12 +319,11 @@ static void answer_waiting(mn_loaded_model *m, const minerva_error *err)
 static void load_failed(struct mn_model_state *st)
 {
     minerva_error err = st->err;
-    /* A model that is broken is not the client's fault. */
-    if (err.code == MINERVA_INVALID) err.code = MINERVA_IO;
+    hide_path(st, &err);
     st->phase = UNLOADED;
     st->server->models->stats.n_failures++;
     mn_server_log(st->server, MINERVA_LOG_WARNING, "event=load_failed model=%s why=\"%s\"",
-                  st->m->name, err.message);
+                  st->m->name, st->err.message);
     answer_waiting(st->m, &err);
 }
 
@@ -599,17 +609,12 @@ static bool is_model_dir(const char *path)
 {
     char file[4400];
     snprintf(file, sizeof file, "%s/config.json", path);
-    if (access(file, R_OK) == 0) return true;
-    DIR *d = opendir(path);
-    bool found = false;
-    for (struct dirent *e; d && !found && (e = readdir(d));)
-        found = e->d_name[0] != '.' && ends_with(e->d_name, ".gguf");
-    if (d) closedir(d);
-    return found;
+    return access(file, R_OK) == 0;
 }
 
-/* DIR/x.gguf, DIR/x/ (a model's directory) and DIR/owner/x/. */
-static void scan(mn_server *s, const char *dir, const char *prefix)
+/* x.gguf and x/ (with config.json) are models called x; what is a level or two deeper is
+ * called owner/x or owner/repository/x. */
+static void scan(mn_server *s, const char *dir, const char *prefix, int depth)
 {
     char path[4200], name[600];
     struct stat info;
@@ -626,9 +631,9 @@ static void scan(mn_server *s, const char *dir, const char *prefix)
             mn_loaded_model *m = find(s->models, name);
             if (!m) m = add(s, name, path);
             if (m) m->state->in_dir = true;
-        } else if (S_ISDIR(info.st_mode) && !*prefix) {
-            snprintf(name, sizeof name, "%s/", e->d_name);
-            scan(s, path, name);
+        } else if (S_ISDIR(info.st_mode) && depth < 2) {
+            snprintf(name, sizeof name, "%s%s/", prefix, e->d_name);
+            scan(s, path, name, depth + 1);
         }
     }
     if (d) closedir(d);
@@ -641,7 +646,7 @@ void mn_models_rescan(mn_server *s)
     if (!s->o->model_dir || (all->scanned_s && now - all->scanned_s < 1)) return;
     all->scanned_s = now;
     for (size_t i = 0; i < all->n; i++) all->items[i]->state->in_dir = i < s->o->n_models;
-    scan(s, s->o->model_dir, "");
+    scan(s, s->o->model_dir, "", 0);
 }
 
 mn_loaded_model *mn_model_find(mn_server *s, const char *name)
@@ -693,7 +698,8 @@ static minerva_status load_named(mn_server *s, mn_loaded_model *m, minerva_error
     struct mn_model_state *st = m->state;
     struct mn_models *all = s->models;
     st->started_s = now_s();
-    if (mn_model_estimate(m, &st->fit, err) != MINERVA_OK) return err->code;
+    if (describe(m, &st->fit, err) != MINERVA_OK) return err->code;
+    settle_fit(s, &st->fit);
     /* Several share what one would have for its cache. */
     if (!s->o->load.state_limit_bytes && s->o->n_models > 1) {
         st->fit.need_bytes -= st->fit.cache_bytes;
