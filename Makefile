@@ -45,7 +45,7 @@ BENCH_SRC := $(sort $(wildcard bench/bench_*.c))
 ifneq ($(CROSS),)
   # libevent's headers cannot be installed for two machines at once: no program, no server.
   CLI_SRC :=
-  TEST_SRC := $(filter-out tests/test_server.c,$(TEST_SRC))
+  TEST_SRC := $(filter-out tests/test_server%,$(TEST_SRC))
 endif
 
 # Kernels for an instruction set are in files that end in its name.

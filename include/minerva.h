@@ -148,6 +148,61 @@ MINERVA_API minerva_status minerva_render_template(const char *source, size_t so
     const char *request, size_t len, int64_t now, char **prompt, size_t *prompt_len,
     minerva_error *err);
 
+/* ---- what an answer is made of -----------------------------------------------------
+ * Chat models mark their reasoning and write tool calls in ways of their own; the chat
+ * template tells which.  A chat parser turns the generated text, piece by piece, into
+ * events that are the same for all of them.  Generate with keep_special. */
+typedef enum {
+    MINERVA_CHAT_CONTENT = 0,   /* text: the next part */
+    MINERVA_CHAT_REASONING,     /* text: the next part */
+    MINERVA_CHAT_CALL_BEGIN,    /* name, and id if the model gave one */
+    MINERVA_CHAT_CALL_ARGUMENTS,        /* text: the next part of the JSON */
+    MINERVA_CHAT_CALL_END       /* id, if the model gave one; is_complete */
+} minerva_chat_event_kind;
+
+typedef struct {
+    minerva_chat_event_kind kind;
+    int call;                   /* CALL_*: 0, 1, ... in order of their beginning */
+    const char *text, *name, *id;       /* valid during the callback only */
+    size_t text_len, name_len, id_len;
+    bool is_complete;           /* CALL_END: false if the text ended within the call */
+} minerva_chat_event;
+
+typedef struct {
+    const char *tools;          /* [tools_len] JSON array, as given to minerva_render();
+                                 * NULL: what looks like a call is content */
+    size_t tools_len;
+    const char *prompt;         /* [prompt_len] rendered: is reasoning open already? */
+    size_t prompt_len;
+    bool keep_reasoning;        /* reasoning is content, with its marks */
+    void (*on_event)(void *ctx, const minerva_chat_event *event);
+    void *ctx;
+} minerva_chat_options;
+
+/* How the model's chat template marks things. */
+typedef struct {
+    const char *family;         /* "hermes", "gpt-oss", ...; "plain": no convention */
+    const char *reasoning_open, *reasoning_close;       /* NULL: not marked by a pair */
+    const char *answer_open;    /* what must stand before content; NULL: nothing */
+    bool has_reasoning, has_calls;
+} minerva_chat_format;          /* points to constants */
+MINERVA_API void minerva_model_chat_format(const minerva_model *model,
+    minerva_chat_format *out);
+
+typedef struct minerva_chat_parser minerva_chat_parser;
+/* The options are borrowed for the call only. */
+MINERVA_API minerva_status minerva_chat_parser_create(minerva_chat_parser **out,
+    const minerva_model *model, const minerva_chat_options *options, minerva_error *err);
+MINERVA_API void minerva_chat_parser_free(minerva_chat_parser *parser);
+/* LIMIT: one argument or call is longer than 16 MiB; MEMORY.  Both are final. */
+MINERVA_API minerva_status minerva_chat_parser_feed(minerva_chat_parser *parser,
+    const char *text, size_t len, minerva_error *err);
+/* The text is over: what was held back comes out, open calls end. */
+MINERVA_API minerva_status minerva_chat_parser_finish(minerva_chat_parser *parser,
+    minerva_error *err);
+/* Is what comes next reasoning, as far as is known? */
+MINERVA_API bool minerva_chat_parser_in_reasoning(const minerva_chat_parser *parser);
+
 /* ---- sessions ----------------------------------------------------------------------
  * A session is one token sequence and its state.  Creating one costs little: state is
  * taken in pages as the sequence grows. */
@@ -341,6 +396,7 @@ typedef struct {
     minerva_finish finish;
     size_t n_prompt, n_cached, n_generated;     /* tokens */
     double prompt_s, generate_s;                /* wall time */
+    size_t stop;                /* 1 + the index of the stop string that ended it; 0: none */
 } minerva_generate_result;
 
 /* prompt [n]: the whole sequence wanted.  What the session already holds of its beginning

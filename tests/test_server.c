@@ -337,8 +337,9 @@ static void every_parameter_has_a_type_and_nothing_else_passes(void **state)
             expect_refusal(path, "response_formats", "{}");
         }
     json_decref(doc);
-    expect_refusal("/v1/chat/completions", "tools", "[]");
-    expect_refusal("/v1/chat/completions", "response_format", "{\"type\":\"json_object\"}");
+    expect_refusal("/v1/chat/completions", "tools", "{}");
+    expect_refusal("/v1/chat/completions", "response_format", "{\"type\":\"json\"}");
+    expect_refusal("/v1/chat/completions", "user", "1");
     expect_refusal("/v1/chat/completions", "stream", "1");
     expect_refusal("/v1/chat/completions", "stop", "[\"\"]");
     expect_refusal("/v1/chat/completions", "stop", "7");

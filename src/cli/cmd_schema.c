@@ -5,7 +5,7 @@
  * through the masks token by token; at its end the end must be allowed.
  */
 #include "cli/cli.h"
-#include "cli/json_span.h"
+#include "server/json_span.h"
 
 #include <stdio.h>
 #include <stdlib.h>

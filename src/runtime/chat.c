@@ -194,12 +194,10 @@ static minerva_status render(const mn_template *t, const json_t *request, json_t
     return st;
 }
 
-/* The template asked for, or the best there is: with tools "tool_use", else "default". */
-static const mn_named_template *choose(const minerva_model *m, const char *name,
-                                       const json_t *request)
+const mn_named_template *mn_runtime_template(const minerva_model *m, const char *name,
+                                             bool tools)
 {
     const mn_named_template *best = NULL;
-    bool tools = json_array_size(json_object_get(request, "tools")) > 0;
     for (int i = 0; i < m->n_templates; i++) {
         const mn_named_template *t = &m->templates[i];
         if (name ? !strcmp(t->name, name)
@@ -217,7 +215,8 @@ minerva_status minerva_render(const minerva_model *m, const char *text, size_t l
     json_t *request = NULL, *vars = NULL;
     minerva_status st = parse_request(text, len, &request, err);
     if (st != MINERVA_OK) return st;
-    const mn_named_template *t = choose(m, name, request);
+    bool tools = json_array_size(json_object_get(request, "tools")) > 0;
+    const mn_named_template *t = mn_runtime_template(m, name, tools);
     if (!t) {
         st = name ? mn_fail(err, MINERVA_NOT_FOUND, "no chat template named %s", name)
                   : mn_fail(err, MINERVA_UNSUPPORTED, "the model has no chat template");

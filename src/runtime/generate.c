@@ -78,6 +78,7 @@ minerva_status minerva_generate(minerva_session *s, const int32_t *prompt, size_
     r.generate_s = now_s() - middle;
     r.n_generated = stream.n_generated;
     r.finish = stream.finish;
+    r.stop = stream.stop;
     if (st == MINERVA_OK && result) *result = r;
     if (st != MINERVA_OK && err) *err = why;
     mn_stream_clear(&stream);

@@ -68,6 +68,11 @@ minerva_status mn_runtime_load_templates(minerva_model *model, minerva_error *er
 /* Fills ends[] and n_ends (ends.c). */
 minerva_status mn_runtime_load_ends(minerva_model *model, minerva_error *err);
 
+/* The template for a request: the one of that name, or (name NULL) the best there is: with
+ * tools "tool_use", else "default".  NULL: there is none. */
+const mn_named_template *mn_runtime_template(const minerva_model *model, const char *name,
+                                             bool tools);
+
 /* A matcher in its first state.  *cache is made if it is NULL; a cache and its matchers
  * belong to one thread (enforce.c). */
 minerva_status mn_runtime_matcher(mn_matcher **out, minerva_model *model,

@@ -320,6 +320,7 @@ static void finish(minerva_scheduler *s, minerva_request *r, const minerva_error
     double end = now_s(), first = r->first_s > 0 ? r->first_s : end;
     r->result.finish = r->stream.finished ? r->stream.finish : MINERVA_FINISH_CANCELLED;
     r->result.n_generated = r->stream.n_generated;
+    r->result.stop = r->stream.stop;
     r->result.prompt_s = first - r->submitted_s;
     r->result.generate_s = end - first;
     pthread_mutex_lock(&s->mutex);

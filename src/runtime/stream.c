@@ -63,8 +63,8 @@ minerva_status mn_stream_prompt(mn_stream *s, const int32_t *tokens, size_t n,
 }
 
 /* Where the first stop string begins, or SIZE_MAX; *held: bytes at the end that may still
- * become one. */
-static size_t find_stop(const mn_stream *s, size_t *held)
+ * become one; *which: 1 + its index. */
+static size_t find_stop(const mn_stream *s, size_t *held, size_t *which)
 {
     size_t first = SIZE_MAX, len = s->text.len;
     *held = 0;
@@ -73,7 +73,10 @@ static size_t find_stop(const mn_stream *s, size_t *held)
         size_t n = strlen(stop);
         if (!n) continue;
         const char *hit = memmem(s->text.data, len, stop, n);
-        if (hit && (size_t)(hit - s->text.data) < first) first = (size_t)(hit - s->text.data);
+        if (hit && (size_t)(hit - s->text.data) < first) {
+            first = (size_t)(hit - s->text.data);
+            *which = i + 1;
+        }
         for (size_t k = n - 1 < len ? n - 1 : len; k > *held; k--)
             if (!memcmp(s->text.data + len - k, stop, k)) {
                 *held = k;
@@ -143,7 +146,7 @@ minerva_status mn_stream_step(mn_stream *s, const float *logits, int32_t *token,
     st = minerva_sampler_accept(s->sampler, *token, err);
     if (st == MINERVA_OK) st = mn_detokenizer_feed(s->detokenizer, *token, &s->text, err);
     if (st != MINERVA_OK) return st;
-    size_t held, stop = find_stop(s, &held);
+    size_t held, stop = find_stop(s, &held, &s->stop);
     if (stop != SIZE_MAX) {
         emit(s, stop, *token, logprob);
         s->text.len = 0;

@@ -24,6 +24,7 @@ typedef struct {
     size_t n_generated;
     bool finished;
     minerva_finish finish;      /* valid once finished */
+    size_t stop;                /* 1 + the index of the stop string met; 0: none */
 } mn_stream;
 
 /* Checks the options (INVALID names the field) and makes sampler and detokenizer. */

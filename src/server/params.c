@@ -22,7 +22,7 @@ const mn_param_spec mn_param_specs[] = {
     { "max_completion_tokens", MN_FOR_CHAT, MN_INTEGER, 1, INT_MOST, "the same as max_tokens" },
     { "temperature", SAMPLED, MN_NUMBER, 0, 100, "0 takes the most likely token" },
     { "top_p", SAMPLED, MN_NUMBER, 0, 1, "nucleus; 0 and 1 turn it off" },
-    { "top_k", SAMPLED, MN_INTEGER, 0, INT_MOST, "0 turns it off" },
+    { "top_k", SAMPLED, MN_INTEGER, -1, INT_MOST, "0 and -1 turn it off" },
     { "min_p", SAMPLED, MN_NUMBER, 0, 1, "0 turns it off" },
     { "typical_p", SAMPLED, MN_NUMBER, 0, 1, "0 and 1 turn it off" },
     { "presence_penalty", SAMPLED, MN_NUMBER, -2, 2, "against tokens that are there" },
@@ -44,7 +44,22 @@ const mn_param_spec mn_param_specs[] = {
     { "service_tier", MN_FOR_CHAT, MN_STRING, 0, 1, NULL },
     { "safety_identifier", MN_FOR_CHAT, MN_STRING, 0, 1, NULL },
     { "prompt_cache_key", MN_FOR_CHAT, MN_STRING, 0, 1, NULL },
-    { "parallel_tool_calls", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, NULL },
+    { "tools", MN_FOR_CHAT, MN_ARRAY, 0, 0, "functions the model may call" },
+    { "tool_choice", MN_FOR_CHAT, MN_ANY, 0, 0, "none, auto, required, one function, or allowed_tools" },
+    { "parallel_tool_calls", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, "false: at most one call per answer" },
+    { "response_format", BOTH, MN_OBJECT, 0, 0, "text, json_object, json_schema, structural_tag, regex, grammar" },
+    { "structured_outputs", BOTH, MN_OBJECT, 0, 0, "one of json, regex, choice, grammar, json_object, structural_tag" },
+    { "guided_json", BOTH, MN_ANY, 0, 0, "a JSON Schema that the answer obeys" },
+    { "guided_regex", BOTH, MN_STRING, 0, 1, "a pattern that the whole answer matches" },
+    { "guided_choice", BOTH, MN_ARRAY, 0, 0, "strings, one of which is the answer" },
+    { "guided_grammar", BOTH, MN_STRING, 0, 1, "a grammar (GBNF or Lark) that the answer obeys" },
+    { "guided_whitespace_pattern", BOTH, MN_STRING, 0, 1, "what may stand between JSON tokens" },
+    { "grammar", BOTH, MN_STRING, 0, 1, "a grammar (GBNF or Lark) that the answer obeys" },
+    { "json_schema", BOTH, MN_ANY, 0, 0, "a JSON Schema that the answer obeys" },
+    { "reasoning_effort", MN_FOR_CHAT, MN_STRING, 0, 1, "none, minimal, low, medium, high, xhigh: for the template" },
+    { "reasoning_format", MN_FOR_CHAT, MN_STRING, 0, 1, "auto, deepseek: reasoning_content; none: within content" },
+    { "include_reasoning", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, "false: reasoning is not sent" },
+    { "continue_final_message", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, "the last message is the answer's beginning" },
     { "input", MN_FOR_EMBEDDINGS, MN_ANY, 0, 0, "a string, token ids, or an array of either" },
     { "encoding_format", MN_FOR_EMBEDDINGS, MN_STRING, 0, 1, "float or base64" },
     { "dimensions", MN_FOR_EMBEDDINGS, MN_INTEGER, 1, INT_MOST, "the first so many, of length 1 again" },
@@ -154,11 +169,26 @@ void mn_param_strings(mn_params *p, const char *name, const char **out, size_t *
     }
 }
 
+/* Numbers are checked where they are read, with their range. */
+static const char *wrong_type(const mn_param_spec *s, const json_t *v)
+{
+    switch (s->type) {
+    case MN_BOOLEAN: return json_is_boolean(v) ? NULL : "true or false";
+    case MN_STRING: return json_is_string(v) ? NULL : "a string";
+    case MN_ARRAY: return json_is_array(v) ? NULL : "an array";
+    case MN_OBJECT: return json_is_object(v) ? NULL : "an object";
+    default: return NULL;
+    }
+}
+
 void mn_param_known(mn_params *p)
 {
-    const char *name;
+    const char *name, *expected;
     json_t *value;
-    json_object_foreach((json_t *)p->body, name, value)
-        if (!json_is_null(value) && !find_spec(p->where, name))
-            mn_param_fail(p, name, "this server has no such parameter");
+    json_object_foreach((json_t *)p->body, name, value) {
+        const mn_param_spec *spec = find_spec(p->where, name);
+        if (json_is_null(value)) continue;
+        if (!spec) mn_param_fail(p, name, "this server has no such parameter");
+        else if ((expected = wrong_type(spec, value))) mn_param_fail(p, name, "%s expected", expected);
+    }
 }

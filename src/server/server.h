@@ -5,6 +5,8 @@
  *   models.c    which models there are; loading, evicting and unloading them
  *   admin.c     /api/models
  *   answer.c    JSON answers and errors
+ *   job.c       answers in the making, the one path from a request to its tokens
+ *   generation.c, chat_request.c, constraint_params.c  what is to be generated
  *   completions.c  /v1/chat/completions and /v1/completions
  *   embeddings.c   /v1/embeddings
  *   params.c    the table of all parameters, and reading them
@@ -76,7 +78,7 @@ typedef struct {
     unsigned char digest[32];   /* SHA-256 of the secret */
 } mn_key;
 
-typedef struct mn_job mn_job;       /* a generation request in the making (completions.c) */
+typedef struct mn_job mn_job;       /* a generation request in the making (job.h) */
 
 typedef struct mn_server {
     const mn_server_options *o;
@@ -124,8 +126,9 @@ typedef void mn_handler(mn_call *call);
  * Sees body, text, tenant, id and model, and nothing else of the call or the server.  false:
  * err and param say why, and the handler is not called. */
 typedef bool mn_preparer(mn_call *call);
-mn_preparer mn_prepare_tokenize, mn_prepare_detokenize, mn_prepare_template;
-mn_handler mn_api_chat, mn_api_completions, mn_api_models, mn_api_model, mn_api_health, mn_api_ready,
+mn_preparer mn_prepare_tokenize, mn_prepare_detokenize, mn_prepare_template, mn_prepare_chat,
+            mn_prepare_completion;
+mn_handler mn_api_generate, mn_api_models, mn_api_model, mn_api_health, mn_api_ready,
            mn_api_metrics, mn_api_openapi, mn_api_embeddings, mn_admin_list, mn_admin_load,
            mn_admin_unload, mn_admin_fit;
 /* Every tick: those who wait for a model hear how far it is (admin.c). */

@@ -29,6 +29,7 @@ typedef struct {
     const char *family; /* "hermes", "gpt-oss", ...; "plain": no convention */
     const char *reasoning_open, *reasoning_close;   /* NULL: no reasoning is marked */
     const mn_call_style *calls;         /* NULL: no tool calls */
+    bool ignores_calls;                 /* what would be a call is content */
 } mn_chat_format;                       /* points to constants only; copy it freely */
 
 /* From a chat template's source; never fails: an unknown one is "plain". */
@@ -64,6 +65,8 @@ minerva_status mn_chat_parser_create(mn_chat_parser **out, const mn_chat_format 
                                      size_t prompt_len, mn_chat_sink *sink, void *ctx,
                                      minerva_error *err);
 void mn_chat_parser_free(mn_chat_parser *p);
+/* Is what comes next reasoning, as far as is known? */
+bool mn_chat_parser_in_reasoning(const mn_chat_parser *p);
 /* LIMIT: one argument or call is longer than 16 MiB; MEMORY.  Both are final. */
 minerva_status mn_chat_parser_feed(mn_chat_parser *p, const char *text, size_t len,
                                    minerva_error *err);

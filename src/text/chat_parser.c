@@ -202,10 +202,10 @@ static int text_markers(const mn_chat_parser *p, const char **list)
     n = add_marker(list, n, p->format.reasoning_close);
     if (!c || (p->in_reasoning && !c->has_headers && !(c->open && is_special(c->open))))
         return n;
-    n = add_marker(list, n, c->open);
+    if (!p->format.ignores_calls || c->has_headers) n = add_marker(list, n, c->open);
     for (size_t i = 0; i < sizeof c->dropped / sizeof *c->dropped; i++)
         n = add_marker(list, n, c->dropped[i]);
-    n = add_marker(list, n, c->close);
+    if (!p->format.ignores_calls || c->has_headers) n = add_marker(list, n, c->close);
     if (c->has_headers) {
         n = add_marker(list, n, "<|channel|>");
         n = add_marker(list, n, "<|start|>");
@@ -217,7 +217,7 @@ static int text_markers(const mn_chat_parser *p, const char **list)
 static int bare_call(mn_chat_parser *p)
 {
     const mn_call_style *c = p->format.calls;
-    if (!c || p->in_reasoning || p->has_content
+    if (!c || p->in_reasoning || p->has_content || p->format.ignores_calls
         || !(c->takes_bare_json || c->takes_bare_python))
         return 0;
     size_t i = 0, left = mn_chat_left(p);
@@ -498,6 +498,8 @@ minerva_status mn_chat_parser_create(mn_chat_parser **out, const mn_chat_format 
     *out = p;
     return MINERVA_OK;
 }
+
+bool mn_chat_parser_in_reasoning(const mn_chat_parser *p) { return p->in_reasoning; }
 
 void mn_chat_parser_free(mn_chat_parser *p)
 {

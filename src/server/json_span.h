@@ -1,7 +1,7 @@
-/* Walking JSON text by spans, for files whose numbers must keep their spelling.  The text
+/* Walking JSON text by spans, for sources whose numbers must keep their spelling.  The text
  * is checked as a whole elsewhere (jansson); here only structure is followed. */
-#ifndef MN_CLI_JSON_SPAN_H
-#define MN_CLI_JSON_SPAN_H
+#ifndef MN_SERVER_JSON_SPAN_H
+#define MN_SERVER_JSON_SPAN_H
 
 #include <stdbool.h>
 #include <stddef.h>

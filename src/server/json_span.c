@@ -1,5 +1,5 @@
 /* JSON by spans; see json_span.h. */
-#include "cli/json_span.h"
+#include "server/json_span.h"
 
 #include <string.h>
 
