@@ -223,7 +223,8 @@ static minerva_status marked_bytes(loader *l)
         if (l->types[i] == BYTE && tok_byte_token(text, &byte)) {
             *p = (char)byte;
             t->bytes[i] = (mn_str){ p++, 1 };
-        } else if (l->types[i] == NORMAL && memmem(text.data, text.len, "\xe2\x96\x81", 3)) {
+        } else if (l->types[i] == NORMAL && text.len >= 3
+                   && memmem(text.data, text.len, "\xe2\x96\x81", 3)) {
             char *start = p;
             for (size_t k = 0; k < text.len;) {
                 bool mark = text.len - k >= 3 && !memcmp(text.data + k, "\xe2\x96\x81", 3);
