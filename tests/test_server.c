@@ -245,6 +245,8 @@ static void templates_show_the_prompt(void **state)
 static const char *body_for(const char *path)
 {
     if (strstr(path, "/api/models/")) return "{\"model\":\"stories260k\"";
+    if (!strcmp(path, "/v1/responses"))
+        return "{" NANO ",\"input\":\"Hello\",\"max_output_tokens\":1";
     if (strstr(path, "chat")) return "{" HELLO ",\"max_tokens\":1";
     if (strstr(path, "completions")) return "{" TALE ",\"max_tokens\":1";
     if (strstr(path, "embeddings")) return "{\"model\":\"stories260k\",\"input\":\"a\"";
@@ -260,8 +262,9 @@ static int64_t try_value(const char *path, const char *name, const char *value, 
     char *body;
     /* The later of two equal members would be refused as a duplicate. */
     const char *base = body_for(path);
+    if (!strcmp(name, "max_output_tokens")) base = "{" NANO ",\"input\":\"Hello\",\"store\":false";
     if (!strcmp(name, "max_tokens")) base = strstr(path, "chat") ? "{" HELLO ",\"n\":1" : "{" TALE ",\"n\":1";
-    const char *extra = !strcmp(name, "top_logprobs") ? ",\"logprobs\":true" : "";
+    const char *extra = !strcmp(name, "top_logprobs") && strstr(path, "chat") ? ",\"logprobs\":true" : "";
     assert_true(asprintf(&body, "%s%s,\"%s\":%s}", base, extra, name, value) > 0);
     reply r = ask(PORT, path, body);
     json_t *v = json_loads(r.body, 0, NULL);
@@ -300,7 +303,7 @@ static void check_number(const char *path, const char *name, json_t *schema)
         snprintf(value, sizeof value, whole ? "%.0f" : "%g", v);
         /* A dimension or length beyond the model's own is refused by name, too. */
         if (end == 0 || strcmp(name, "dimensions"))
-            if (v < 1e9 || strcmp(name, "max_tokens"))
+            if (v < 1e9 || strncmp(name, "max_", 4))
                 if (try_value(path, name, value, param) != 200)
                     fail_msg("%s with %s: %s was refused", path, name, value);
         snprintf(value, sizeof value, whole ? "%.0f" : "%g", end ? v + 1 : v - 1);

@@ -45,7 +45,8 @@ serve --key alice:a-long-secret
 cp tests/peers/openai.mjs "$tmp/"
 ln -s "$(cd "$modules" && pwd)" "$tmp/node_modules"
 out=$(node "$tmp/openai.mjs" "http://127.0.0.1:$port/v1" a-long-secret 2>&1)
-for what in models chat stream "stream helper" logprobs completions embeddings errors abort; do
+for what in models chat stream "stream helper" logprobs completions embeddings errors tools \
+        json_schema responses abort; do
     check "$what" contains "$out" "ok $what"
 done
 kill $pid; wait $pid

@@ -131,18 +131,19 @@ static void read_tool(mn_params *p, mn_generation *g, size_t i, const json_t *to
 {
     const char *type = json_string_value(json_object_get(tool, "type"));
     const json_t *f = json_object_get(tool, "function");
+    if (!f) f = tool;           /* as /v1/responses has it */
     const char *name = json_string_value(json_object_get(f, "name"));
     json_t *parameters = json_object_get(f, "parameters");
     if (!type || strcmp(type, "function"))
         mn_param_fail(p, "tools", "[%zu].type: \"function\" expected, \"%.40s\" found", i,
                       type ? type : "none");
     else if (!is_name(name))
-        mn_param_fail(p, "tools", "[%zu].function.name: 1 to 128 letters, digits, '_', '-' or "
+        mn_param_fail(p, "tools", "[%zu]: name: 1 to 128 letters, digits, '_', '-' or "
                       "'.' expected", i);
     else if (parameters && !json_is_object(parameters) && !json_is_null(parameters))
-        mn_param_fail(p, "tools", "[%zu].function.parameters: a JSON Schema expected", i);
+        mn_param_fail(p, "tools", "[%zu]: parameters: a JSON Schema expected", i);
     else if (find_tool(g, name))
-        mn_param_fail(p, "tools", "[%zu].function.name: \"%s\" is there already", i, name);
+        mn_param_fail(p, "tools", "[%zu]: name: \"%s\" is there already", i, name);
     else
         mn_add_tool(g, name, json_string_value(json_object_get(f, "description")),
                     json_is_object(parameters) ? parameters : NULL);
@@ -247,22 +248,29 @@ void mn_set_thinking(mn_generation *g, bool on)
     mn_set_template_var(g, "thinking", json_boolean(on));
 }
 
+void mn_set_effort(mn_params *p, mn_generation *g, const char *param, const char *effort)
+{
+    static const char *const levels[] = { "none", "minimal", "low", "medium", "high", "xhigh",
+                                          "max" };
+    bool known = false;
+    for (int i = 0; effort && i < 7; i++) known |= !strcmp(effort, levels[i]);
+    if (!known) {
+        mn_param_fail(p, param, "effort: none, minimal, low, medium, high, xhigh or max expected");
+        return;
+    }
+    mn_set_thinking(g, strcmp(effort, "none") != 0);
+    if (strcmp(effort, "none")) mn_set_template_var(g, "reasoning_effort", json_string(effort));
+}
+
 void mn_read_reasoning(mn_params *p, mn_generation *g)
 {
-    static const char *const levels[] = { "none", "minimal", "low", "medium", "high", "xhigh" };
     const json_t *effort = mn_param_get(p, "reasoning_effort");
     const json_t *format = mn_param_get(p, "reasoning_format");
     const json_t *vars = mn_param_get(p, "chat_template_kwargs");
-    const char *name, *word = json_string_value(effort);
+    const char *name, *word;
     json_t *value;
-    bool include = true, known = false;
-    for (int i = 0; word && i < 6; i++) known |= !strcmp(word, levels[i]);
-    if (effort && !known)
-        mn_param_fail(p, "reasoning_effort", "none, minimal, low, medium, high or xhigh expected");
-    if (known) {
-        mn_set_thinking(g, strcmp(word, "none") != 0);
-        if (strcmp(word, "none")) mn_set_template_var(g, "reasoning_effort", json_string(word));
-    }
+    bool include = true;
+    if (effort) mn_set_effort(p, g, "reasoning_effort", json_string_value(effort));
     word = format ? json_string_value(format) : "auto";
     if (!word || (strcmp(word, "auto") && strcmp(word, "none") && strcmp(word, "deepseek")))
         mn_param_fail(p, "reasoning_format", "auto, deepseek or none expected");

@@ -72,6 +72,7 @@ void mn_choose_tools(mn_params *p, mn_generation *g, const char *param, mn_tool_
 void mn_read_reasoning(mn_params *p, mn_generation *g);
 void mn_set_template_var(mn_generation *g, const char *name, json_t *value);
 void mn_set_thinking(mn_generation *g, bool on);
+void mn_set_effort(mn_params *p, mn_generation *g, const char *param, const char *effort);
 /* response_format, structured_outputs, guided_*, grammar, json_schema: at most one. */
 void mn_read_constraint(mn_params *p, mn_generation *g);
 /* Last of all: can it be enforced, and where does it begin?  A model that reasons does so

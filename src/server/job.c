@@ -218,7 +218,7 @@ static void on_chat_event(void *ctx, const minerva_chat_event *e)
         mn_buffer_append(&c->content, e->text, e->text_len);
     }
     bool hidden = d.kind == MN_DELTA_REASONING && j->g->hide_reasoning;
-    if (j->stream && j->http && !hidden) j->form->delta(c, &d);
+    if ((j->stream || j->form->collects) && j->http && !hidden) j->form->delta(c, &d);
     if (d.kind == MN_DELTA_CALL_END && e->is_complete && j->g->one_call) {
         c->stopped = true;
         if (c->request) minerva_request_cancel(c->request);

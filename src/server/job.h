@@ -56,10 +56,11 @@ typedef struct {
     const char *id_prefix;
     unsigned params;            /* MN_FOR_... */
     bool is_sse;                /* of streams; otherwise lines of JSON */
+    bool collects;              /* wants deltas of whole answers, too */
     /* The body into the job and its generation; faults go to p.  On a worker's thread. */
     void (*read)(mn_params *p, mn_job *j, mn_generation *g);
     void (*begin)(mn_job *j);                                   /* streams */
-    void (*delta)(mn_choice *c, const mn_delta *d);             /* streams */
+    void (*delta)(mn_choice *c, const mn_delta *d);     /* streams, or if it collects */
     void (*end)(mn_choice *c);                                  /* streams: it is over */
     void (*error)(mn_job *j, const char *message);              /* streams */
     void (*finish)(mn_job *j);          /* the stream's last words, or the whole answer */

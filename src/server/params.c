@@ -7,7 +7,9 @@
 #include <string.h>
 
 #define BOTH (MN_FOR_CHAT | MN_FOR_COMPLETIONS)
-#define SAMPLED (BOTH | MN_FOR_OLLAMA_OPTIONS)
+#define SAMPLED (BOTH | MN_FOR_OLLAMA_OPTIONS | MN_FOR_RESPONSES)
+#define TOOLS (MN_FOR_CHAT | MN_FOR_RESPONSES)
+#define ACCEPTED (MN_FOR_CHAT | MN_FOR_RESPONSES)
 #define INT_MOST 2147483647.0
 #define LONG_MOST 9223372036854775807.0
 
@@ -15,7 +17,7 @@ const mn_param_spec mn_param_specs[] = {
     { "model", ~(unsigned)MN_FOR_OLLAMA_OPTIONS, MN_STRING, 0, 1, "a model's name; the first one unless given" },
     { "messages", MN_FOR_CHAT | MN_FOR_TEMPLATE, MN_ARRAY, 0, 0, "the conversation" },
     { "prompt", MN_FOR_COMPLETIONS, MN_ANY, 0, 0, "a string, or an array of token ids" },
-    { "stream", BOTH, MN_BOOLEAN, 0, 0, "send the answer as it is made" },
+    { "stream", BOTH | MN_FOR_RESPONSES, MN_BOOLEAN, 0, 0, "send the answer as it is made" },
     { "stream_options", BOTH, MN_OBJECT, 0, 0, "include_usage: true sends a last chunk with usage" },
     { "n", BOTH, MN_INTEGER, 1, 16, "how many answers" },
     { "max_tokens", BOTH, MN_INTEGER, 1, INT_MOST, "tokens of the answer at most" },
@@ -34,19 +36,20 @@ const mn_param_spec mn_param_specs[] = {
     { "stop", SAMPLED, MN_STRINGS, 0, 16, "strings that end the answer" },
     { "ignore_eos", BOTH, MN_BOOLEAN, 0, 0, "end tokens are ordinary ones" },
     { "logprobs", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, "with the answer's log probabilities" },
-    { "top_logprobs", MN_FOR_CHAT, MN_INTEGER, 0, 20, "and so many of the likeliest tokens'" },
+    { "top_logprobs", MN_FOR_CHAT | MN_FOR_RESPONSES, MN_INTEGER, 0, 20, "and so many of the likeliest tokens'" },
     { "logprobs", MN_FOR_COMPLETIONS, MN_INTEGER, 0, 5, "log probabilities of so many tokens" },
     { "echo", MN_FOR_COMPLETIONS, MN_BOOLEAN, 0, 0, "the prompt before the answer" },
     { "chat_template_kwargs", MN_FOR_CHAT, MN_OBJECT, 0, 0, "further variables of the template" },
-    { "user", BOTH | MN_FOR_EMBEDDINGS, MN_STRING, 0, 1, NULL },
-    { "metadata", MN_FOR_CHAT, MN_OBJECT, 0, 0, NULL },
+    { "user", BOTH | MN_FOR_EMBEDDINGS | MN_FOR_RESPONSES, MN_STRING, 0, 1, NULL },
+    { "metadata", ACCEPTED, MN_OBJECT, 0, 0, NULL },
+    { "prompt_cache_retention", ACCEPTED, MN_STRING, 0, 1, NULL },
     { "store", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, NULL },
-    { "service_tier", MN_FOR_CHAT, MN_STRING, 0, 1, NULL },
-    { "safety_identifier", MN_FOR_CHAT, MN_STRING, 0, 1, NULL },
-    { "prompt_cache_key", MN_FOR_CHAT, MN_STRING, 0, 1, NULL },
-    { "tools", MN_FOR_CHAT, MN_ARRAY, 0, 0, "functions the model may call" },
-    { "tool_choice", MN_FOR_CHAT, MN_ANY, 0, 0, "none, auto, required, one function, or allowed_tools" },
-    { "parallel_tool_calls", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, "false: at most one call per answer" },
+    { "service_tier", ACCEPTED, MN_STRING, 0, 1, NULL },
+    { "safety_identifier", ACCEPTED, MN_STRING, 0, 1, NULL },
+    { "prompt_cache_key", ACCEPTED, MN_STRING, 0, 1, NULL },
+    { "tools", TOOLS, MN_ARRAY, 0, 0, "functions the model may call" },
+    { "tool_choice", TOOLS, MN_ANY, 0, 0, "none, auto, required, one function, or allowed_tools" },
+    { "parallel_tool_calls", TOOLS, MN_BOOLEAN, 0, 0, "false: at most one call per answer" },
     { "response_format", BOTH, MN_OBJECT, 0, 0, "text, json_object, json_schema, structural_tag, regex, grammar" },
     { "structured_outputs", BOTH, MN_OBJECT, 0, 0, "one of json, regex, choice, grammar, json_object, structural_tag" },
     { "guided_json", BOTH, MN_ANY, 0, 0, "a JSON Schema that the answer obeys" },
@@ -60,6 +63,18 @@ const mn_param_spec mn_param_specs[] = {
     { "reasoning_format", MN_FOR_CHAT, MN_STRING, 0, 1, "auto, deepseek: reasoning_content; none: within content" },
     { "include_reasoning", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, "false: reasoning is not sent" },
     { "continue_final_message", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, "the last message is the answer's beginning" },
+    { "input", MN_FOR_RESPONSES, MN_ANY, 0, 0, "a string, or an array of items" },
+    { "instructions", MN_FOR_RESPONSES, MN_STRING, 0, 1, "the system message; not kept for later" },
+    { "previous_response_id", MN_FOR_RESPONSES, MN_STRING, 0, 1, "a stored response that this one continues" },
+    { "store", MN_FOR_RESPONSES, MN_BOOLEAN, 0, 0, "false: not kept for reading or continuing" },
+    { "max_output_tokens", MN_FOR_RESPONSES, MN_INTEGER, 1, INT_MOST, "tokens of the answer at most" },
+    { "text", MN_FOR_RESPONSES, MN_OBJECT, 0, 0, "format: text, json_object, json_schema" },
+    { "reasoning", MN_FOR_RESPONSES, MN_OBJECT, 0, 0, "effort: none, minimal, low, medium, high: for the template" },
+    { "include", MN_FOR_RESPONSES, MN_ARRAY, 0, 0, "message.output_text.logprobs" },
+    { "truncation", MN_FOR_RESPONSES, MN_STRING, 0, 1, "disabled" },
+    { "background", MN_FOR_RESPONSES, MN_BOOLEAN, 0, 0, "false" },
+    { "max_tool_calls", MN_FOR_RESPONSES, MN_INTEGER, 1, INT_MOST, NULL },
+    { "stream_options", MN_FOR_RESPONSES, MN_OBJECT, 0, 0, NULL },
     { "input", MN_FOR_EMBEDDINGS, MN_ANY, 0, 0, "a string, token ids, or an array of either" },
     { "encoding_format", MN_FOR_EMBEDDINGS, MN_STRING, 0, 1, "float or base64" },
     { "dimensions", MN_FOR_EMBEDDINGS, MN_INTEGER, 1, INT_MOST, "the first so many, of length 1 again" },

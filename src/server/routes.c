@@ -27,6 +27,12 @@ const mn_route_spec mn_routes[] = {
     { "POST", "/v1/completions", TEXT, MN_FOR_COMPLETIONS,
       mn_prepare_completion, mn_api_generate,
       "The continuation of a text" },
+    { "POST", "/v1/responses", TEXT, MN_FOR_RESPONSES, mn_prepare_response, mn_api_generate,
+      "The next message of a conversation that is kept here" },
+    { "GET",  "/v1/responses/{id}", MN_ROUTE_PREFIX, 0, NULL, mn_api_response_get,
+      "A stored response; /input_items behind it: what it answered" },
+    { "DELETE", "/v1/responses/{id}", MN_ROUTE_PREFIX, 0, NULL, mn_api_response_delete,
+      "Forget a stored response" },
     { "POST", "/v1/embeddings", TEXT, MN_FOR_EMBEDDINGS, NULL, mn_api_embeddings,
       "Vectors of texts" },
     { "POST", "/tokenize", TEXT, MN_FOR_TOKENIZE, mn_prepare_tokenize, NULL,
@@ -144,7 +150,7 @@ static bool is_json(const char *content_type)
 static void answer_preflight(mn_http_request *r, const char *origin)
 {
     r->origin = origin;
-    mn_http_respond(r, 204, NULL, "Access-Control-Allow-Methods: GET, POST\r\n"
+    mn_http_respond(r, 204, NULL, "Access-Control-Allow-Methods: GET, POST, DELETE\r\n"
         "Access-Control-Allow-Headers: Authorization, Content-Type, X-Api-Key\r\n"
         "Access-Control-Max-Age: 600\r\n", "", 0);
     mn_http_request_free(r);

@@ -87,6 +87,7 @@ static void server_clear(mn_server *s)
     mn_models_stop(s);
     mn_http_free(s->http);
     mn_models_free(s);
+    mn_response_store_free(s->responses);
     free(s->keys);
 }
 
@@ -139,6 +140,8 @@ minerva_status mn_serve(const mn_server_options *options, minerva_error *err)
     if (st == MINERVA_OK) st = mn_models_create(&s, err);
     if (st == MINERVA_OK) st = mn_workers_create(&s.workers, &s, err);
     if (st == MINERVA_OK) st = mn_embedder_create(&s.embedder, &s, err);
+    if (st == MINERVA_OK && !(s.responses = mn_response_store_create()))
+        st = fail(err, MINERVA_MEMORY, "out of memory");
     if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGTERM, on_signal, &s, err);
     if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGINT, on_signal, &s, err);
     if (st == MINERVA_OK) st = mn_http_every(s.http, TICK_MS, on_tick, &s, err);

@@ -8,6 +8,7 @@
  *   job.c       answers in the making, the one path from a request to its tokens
  *   generation.c, chat_request.c, constraint_params.c  what is to be generated
  *   completions.c  /v1/chat/completions and /v1/completions
+ *   responses.c, responses_input.c, responses_store.c  /v1/responses
  *   embeddings.c   /v1/embeddings
  *   params.c    the table of all parameters, and reading them
  *   openapi.c   /openapi.json, made from the tables of routes and parameters
@@ -89,6 +90,7 @@ typedef struct mn_server {
     size_t n_keys;
     bool draining;
     struct mn_embedder *embedder;
+    struct mn_response_store *responses;
     mn_job *jobs;               /* doubly linked */
     int64_t n_active;           /* how many */
     double drain_until_s;
@@ -127,8 +129,8 @@ typedef void mn_handler(mn_call *call);
  * err and param say why, and the handler is not called. */
 typedef bool mn_preparer(mn_call *call);
 mn_preparer mn_prepare_tokenize, mn_prepare_detokenize, mn_prepare_template, mn_prepare_chat,
-            mn_prepare_completion;
-mn_handler mn_api_generate, mn_api_models, mn_api_model, mn_api_health, mn_api_ready,
+            mn_prepare_completion, mn_prepare_response;
+mn_handler mn_api_generate, mn_api_response_get, mn_api_response_delete, mn_api_models, mn_api_model, mn_api_health, mn_api_ready,
            mn_api_metrics, mn_api_openapi, mn_api_embeddings, mn_admin_list, mn_admin_load,
            mn_admin_unload, mn_admin_fit;
 /* Every tick: those who wait for a model hear how far it is (admin.c). */
@@ -186,6 +188,10 @@ minerva_status mn_embedder_create(struct mn_embedder **out, mn_server *server,
                                   minerva_error *err);
 /* Waits for what is being made; the rest is dropped. */
 void mn_embedder_free(struct mn_embedder *e);
+
+/* Answers that may be continued (responses_store.c). */
+struct mn_response_store *mn_response_store_create(void);
+void mn_response_store_free(struct mn_response_store *s);
 
 /* ---- models (models.c); all on the I/O thread --------------------------------------- */
 minerva_status mn_models_create(mn_server *s, minerva_error *err);
