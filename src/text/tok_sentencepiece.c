@@ -289,7 +289,8 @@ static minerva_status make_bytes(loader *l)
     mn_tokenizer *t = l->t;
     for (int32_t i = 0; i < l->m.n_pieces; i++) {
         mn_str text = t->text[i];
-        if (!in_text(&l->m.pieces[i]) || !memmem(text.data, text.len, "\xe2\x96\x81", 3)) continue;
+        if (!in_text(&l->m.pieces[i]) || text.len < 3) continue;
+        if (!memmem(text.data, text.len, "\xe2\x96\x81", 3)) continue;
         char *out = mn_arena_alloc_aligned(&t->arena, text.len + 1, 1);
         size_t n = 0;
         if (!out) return mn_fail_memory(l->err, text.len);
