@@ -37,7 +37,7 @@ ifdef SAN
 endif
 
 # ---- what is compiled --------------------------------------------------------------
-ROOMS := base tensor format text constrain model backend runtime hub
+ROOMS := base tensor format text constrain model convert backend runtime hub
 LIB_SRC := $(sort $(foreach r,$(ROOMS),$(shell find src/$(r) -name '*.c' 2>/dev/null)))
 CLI_SRC := $(sort $(shell find src/cli src/server -name '*.c'))
 TEST_SRC := $(sort $(wildcard tests/test_*.c))

@@ -481,6 +481,34 @@ typedef struct {
 MINERVA_API minerva_status minerva_bench(minerva_model *model,
     const minerva_bench_options *options, char **json, minerva_error *err);
 
+/* ---- conversion ----------------------------------------------------------------------
+ *
+ * From a GGUF file or an MLX/HuggingFace directory to a GGUF file (`target` ends in
+ * ".gguf") or an MLX directory, tokenizer, chat template and sampling advice included.
+ *
+ * type  NULL: every tensor keeps its numbers exactly, or the call is refused.
+ *       GGUF: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K_S Q4_K_M Q5_K_S Q5_K_M Q6_K IQ4_NL
+ *       MXFP4 (experts; the rest Q8_0).
+ *       MLX: 2bit 3bit 4bit 5bit 6bit 8bit mxfp4 mxfp8 nvfp4 f32 f16 bf16.
+ * The target appears under its name only when it is whole; a run that is killed leaves
+ * NAME.part, which the next run replaces. */
+typedef struct {
+    const char *type;
+    int32_t group;              /* MLX affine: 32, 64 or 128; 0: 64 */
+    bool requantize;            /* allow `type` for a source that is quantised already */
+    bool overwrite;             /* replace a target that exists */
+    const char *lora;           /* directory of a PEFT or MLX adapter to merge; NULL: none */
+    float lora_scale;           /* times the adapter's own scale; 0: 1 */
+    int32_t n_threads;          /* 0: one per core */
+    bool (*progress)(void *ctx, float done);    /* false cancels */
+    void *ctx;
+} minerva_convert_options;
+/* *report (minerva_free; NULL: not wanted) is JSON: {"source","target","family","format",
+ * "type","size_bytes","nmse","classes":[{"class","types","nmse","worst","worst_nmse"}],
+ * "warnings":[...]}; an nmse of 0 says that no number changed. */
+MINERVA_API minerva_status minerva_convert(const char *source, const char *target,
+    const minerva_convert_options *options, char **report, minerva_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -130,6 +130,7 @@ int cli_answer(minerva_session *session, const int32_t *ids, size_t n,
 /* ---- verbs ------------------------------------------------------------------------- */
 typedef int cli_verb_fn(int argc, char **argv);
 cli_verb_fn cli_run, cli_chat, cli_serve, cli_show, cli_list_models, cli_tokenize, cli_render,
-            cli_logits, cli_bench, cli_backends, cli_doctor, cli_embed, cli_schema;
+            cli_logits, cli_bench, cli_backends, cli_doctor, cli_embed, cli_schema,
+            cli_convert, cli_quantize;
 
 #endif

@@ -15,6 +15,8 @@ static const struct {
     { "serve", cli_serve, "an OpenAI-compatible server" },
     { "show", cli_show, "what a model is and what it needs" },
     { "list", cli_list_models, "the models that are here" },
+    { "convert", cli_convert, "a model in the other form: GGUF or MLX" },
+    { "quantize", cli_quantize, "a model in other types" },
     { "bench", cli_bench, "speed beside the machine's limits" },
     { "tokenize", cli_tokenize, "text to tokens and back" },
     { "render", cli_render, "a conversation through the chat template" },

@@ -12,6 +12,7 @@
  *     `quantization` must agree, and a disagreement is an error that names both.
  */
 #include "model/build.h"
+#include "model/outline.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -106,13 +107,18 @@ static const mn_tensor_ref *find(mn_build *b, const char *gguf, const char *hf,
 const mn_tensor_ref *mn_bind_find(mn_build *b, const char *gguf, const char *hf,
                                   const char *suffix)
 {
+    /* converted files are known by a convolution of [channels, width, 1] */
+    static const mn_tensor_ref some = { .name = "", .n_dims = 3, .dims = { 2, 2, 1 } };
     char name[MN_NAME_MAX];
+    if (b->outline && !b->status)
+        return mn_outline_choose(b, gguf, hf, false) >= 0 ? &some : NULL;
     return b->status ? NULL : find(b, gguf, hf, suffix, true, name);
 }
 
 bool mn_bind_has(mn_build *b, const char *gguf, const char *hf)
 {
     char name[MN_NAME_MAX];
+    if (b->outline) return !b->status && mn_outline_choose(b, gguf, hf, false) >= 0;
     return !b->status && find(b, gguf, hf, ".weight", false, name);
 }
 
@@ -358,6 +364,13 @@ static bool bind_named(mn_build *b, mn_weight *out, const char *gguf, const char
     char name[MN_NAME_MAX];
     module[0] = 0;
     if (b->status) return false;
+    if (b->outline) {
+        int which = mn_outline_choose(b, gguf, hf, !optional);
+        if (which < 0 || !full_name(b, gguf, hf, "", which, module)) return false;
+        snprintf(name, sizeof name, "%.240s.weight", module);
+        mn_outline_matrix(b, out, name, experts, rows, cols, optional);
+        return !b->status;
+    }
     const mn_tensor_ref *t = find(b, gguf, hf, ".weight", true, name);
     /* stacks of HF mixtures are bare parameters: "mlp.experts.gate_up_proj" */
     if (!t && experts && !b->gguf) t = find(b, gguf, hf, "", true, name);
@@ -409,6 +422,11 @@ static void bind_linear(mn_build *b, mn_linear *out, const char *gguf, const cha
     mn_linear l = { 0 };
     if (!bind_named(b, &l.w, gguf, hf, 0, rows, cols, optional, module)) return;
     snprintf(name, sizeof name, "%s.bias", module);
+    if (b->outline) {
+        l.bias = mn_outline_floats(b, name, 0, rows, true, 0);
+        if (!b->status) *out = l;
+        return;
+    }
     const mn_tensor_ref *t = look_up(b, name, true);
     if (t) l.bias = read_floats(b, t, name, rows);
     if (b->gguf && !b->status) {        /* one factor for the whole matrix (bitnet) */
@@ -530,6 +548,12 @@ void mn_bind_experts(mn_build *b, mn_weight *out, const float **bias, const char
     size_t stem = gguf && strlen(gguf) > 5 ? strlen(gguf) - 5 : 0;
     snprintf(old, sizeof old, "%.*s.%%d", (int)stem, gguf ? gguf : "");
     const char *pattern = b->gguf ? old : hf_each;
+    if (b->outline) {
+        if (!bind_named(b, out, gguf, hf, n_experts, rows, cols, false, module) || !bias) return;
+        snprintf(name, sizeof name, "%.240s.bias", module);
+        *bias = mn_outline_floats(b, name, n_experts, n_experts * rows, true, 0);
+        return;
+    }
     if (pattern) {
         expert_name(pattern, 0, each);
         bool one_by_one = find(b, each, each, ".weight", false, name) &&
@@ -614,10 +638,16 @@ const float *mn_bind_vector(mn_build *b, const char *gguf, const char *hf, int64
                             unsigned flags)
 {
     char name[MN_NAME_MAX];
+    bool optional = flags & MN_VECTOR_OPTIONAL;
     if (b->status) return NULL;
+    if (b->outline) {
+        int which = mn_outline_choose(b, gguf, hf, !optional);
+        if (which < 0 || !full_name(b, gguf, hf, "", which, name)) return NULL;
+        return mn_outline_floats(b, name, 0, n, optional, flags);
+    }
     const mn_tensor_ref *t = find(b, gguf, hf, "", true, name);
     if (!t) {
-        if (!(flags & MN_VECTOR_OPTIONAL)) missing(b, name, &n, 1);
+        if (!optional) missing(b, name, &n, 1);
         return NULL;
     }
     float *v = read_floats(b, t, name, n);
@@ -634,6 +664,17 @@ void mn_bind_norm(mn_build *b, mn_norm *out, mn_norm_kind kind, double eps, cons
 {
     char name[MN_NAME_MAX], module[MN_NAME_MAX];
     if (b->status) return;
+    if (b->outline) {
+        bool optional = flags & MN_VECTOR_OPTIONAL;
+        int which = mn_outline_choose(b, gguf, hf, !optional);
+        if (which < 0 || !full_name(b, gguf, hf, ".weight", which, name)) return;
+        module_of(name, module);
+        *out = (mn_norm){ .kind = kind, .eps = (float)eps, .n = (int32_t)n };
+        out->weight = mn_outline_floats(b, name, 0, n, optional, flags);
+        snprintf(name, sizeof name, "%.240s.bias", module);
+        out->bias = mn_outline_floats(b, name, 0, n, true, 0);
+        return;
+    }
     const mn_tensor_ref *t = find(b, gguf, hf, ".weight", true, name);
     if (!t && b->gguf) t = find(b, gguf, hf, "", true, name);   /* falcon-h1's "ffn_norm" */
     if (!t) {

@@ -3,6 +3,7 @@
  * These read the usual fields and bind the usual names; a family sets what is its own
  * afterwards (norms, rope, windows, scales).  Nothing here knows a family. */
 #include "model/build.h"
+#include "model/outline.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -22,6 +23,11 @@ void mn_build_root(mn_build *b, const char *names)
         { "language_model.backbone.", "language_model." },
     };
     if (b->gguf || b->status) return;
+    if (b->outline) {
+        b->root = b->outline->root;
+        b->top = b->outline->top;
+        return;
+    }
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         b->root = known[i].root;
         b->top = known[i].top;
@@ -88,7 +94,9 @@ static void read_dims(mn_build *b, mn_dims *d, const mn_dims_default *def)
     d->eps = mn_config_real(b, eps, "rms_norm_eps layer_norm_eps layer_norm_epsilon norm_epsilon "
                             "norm_eps layernorm_epsilon", def->eps ? def->eps : 1e-6, 0, 1);
     d->vocab = def->vocab ? def->vocab : 1;
-    if (b->gguf) {
+    if (b->outline) {
+        d->vocab = b->outline->vocab;
+    } else if (b->gguf) {
         const mn_tensor_ref *t = mn_bind_find(b, "token_embd", NULL, ".weight");
         if (t && t->n_dims == 2 && t->dims[0] > 0 && t->dims[0] < MAX_WIDTH)
             d->vocab = (int32_t)t->dims[0];

@@ -23,11 +23,16 @@
 
 #include <jansson.h>
 
+typedef struct mn_outline mn_outline;
+typedef struct mn_config_log mn_config_log;
+
 /* What a plan is made from: a GGUF file, or a config with its tensors. */
 typedef struct {
     const mn_gguf *gguf;
     const json_t *config;
     const mn_safetensors *weights;
+    mn_outline *outline;        /* not NULL: nothing is read, see model/outline.h */
+    mn_config_log *log;         /* NULL: not wanted */
 } mn_plan_input;
 
 /* mn_plan_create() behind its file handling. */
@@ -53,6 +58,8 @@ typedef struct mn_build {
     const mn_tensor_ref **tensors;
     uint8_t *used;              /* by index */
     int64_t n_tensors;
+    mn_outline *outline;
+    mn_config_log *log;
 } mn_build;
 
 /* A family: its own name, the names that files use for it (space-separated), its reader. */

@@ -10,6 +10,7 @@
  * (3) {"__float__": "Infinity"} is how newer Python writers spell an infinite number.
  */
 #include "model/build.h"
+#include "model/outline.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -184,8 +185,8 @@ static int64_t clamp_int(int64_t v, int64_t min, int64_t max)
     return v < min ? min : v > max ? max : v;
 }
 
-int64_t mn_config_int(mn_build *b, const char *gguf, const char *hf, int64_t fallback,
-                      int64_t min, int64_t max)
+static int64_t read_int(mn_build *b, const char *gguf, const char *hf, int64_t fallback,
+                        int64_t min, int64_t max)
 {
     char name[2 * KEY_MAX], key[KEY_MAX];
     int64_t safe = fallback == MN_REQUIRED_INT ? min : fallback, v = safe;
@@ -211,8 +212,18 @@ int64_t mn_config_int(mn_build *b, const char *gguf, const char *hf, int64_t fal
     return b->status ? clamp_int(safe, min, max) : v;
 }
 
-double mn_config_real(mn_build *b, const char *gguf, const char *hf, double fallback,
-                      double min, double max)
+int64_t mn_config_int(mn_build *b, const char *gguf, const char *hf, int64_t fallback,
+                      int64_t min, int64_t max)
+{
+    int64_t v = read_int(b, gguf, hf, fallback, min, max);
+    if (b->log)
+        mn_config_note(b, &(mn_config_field){ .gguf = gguf, .hf = hf, .kind = MN_LOG_INT,
+                                              .found = mn_config_has(b, gguf, hf), .integer = v });
+    return v;
+}
+
+static double read_real(mn_build *b, const char *gguf, const char *hf, double fallback,
+                        double min, double max)
 {
     char name[2 * KEY_MAX], key[KEY_MAX];
     double safe = isnan(fallback) ? min : fallback, v = safe;
@@ -237,7 +248,17 @@ double mn_config_real(mn_build *b, const char *gguf, const char *hf, double fall
     return b->status ? safe : v;
 }
 
-bool mn_config_bool(mn_build *b, const char *gguf, const char *hf, bool fallback)
+double mn_config_real(mn_build *b, const char *gguf, const char *hf, double fallback,
+                      double min, double max)
+{
+    double v = read_real(b, gguf, hf, fallback, min, max);
+    if (b->log)
+        mn_config_note(b, &(mn_config_field){ .gguf = gguf, .hf = hf, .kind = MN_LOG_REAL,
+                                              .found = mn_config_has(b, gguf, hf), .real = v });
+    return v;
+}
+
+static bool read_bool(mn_build *b, const char *gguf, const char *hf, bool fallback)
 {
     char name[2 * KEY_MAX], key[KEY_MAX];
     bool v = fallback;
@@ -256,7 +277,16 @@ bool mn_config_bool(mn_build *b, const char *gguf, const char *hf, bool fallback
     return b->status ? fallback : v;
 }
 
-const char *mn_config_word(mn_build *b, const char *gguf, const char *hf, const char *fallback)
+bool mn_config_bool(mn_build *b, const char *gguf, const char *hf, bool fallback)
+{
+    bool v = read_bool(b, gguf, hf, fallback);
+    if (b->log)
+        mn_config_note(b, &(mn_config_field){ .gguf = gguf, .hf = hf, .kind = MN_LOG_BOOL,
+                                              .found = mn_config_has(b, gguf, hf), .integer = v });
+    return v;
+}
+
+static const char *read_word(mn_build *b, const char *gguf, const char *hf, const char *fallback)
 {
     char name[2 * KEY_MAX], key[KEY_MAX];
     if (b->status || !mn_config_has(b, gguf, hf)) return fallback;
@@ -275,6 +305,15 @@ const char *mn_config_word(mn_build *b, const char *gguf, const char *hf, const 
     if (!copy) return fallback;
     if (s.len) memcpy(copy, s.data, s.len);
     return copy;
+}
+
+const char *mn_config_word(mn_build *b, const char *gguf, const char *hf, const char *fallback)
+{
+    const char *v = read_word(b, gguf, hf, fallback);
+    if (b->log)
+        mn_config_note(b, &(mn_config_field){ .gguf = gguf, .hf = hf, .kind = MN_LOG_WORD,
+                                              .found = mn_config_has(b, gguf, hf), .word = v });
+    return v;
 }
 
 void mn_config_refuse(mn_build *b, const char *gguf, const char *hf, double neutral)
@@ -300,8 +339,9 @@ void mn_config_refuse(mn_build *b, const char *gguf, const char *hf, double neut
 
 /* ---- lists ---------------------------------------------------------------------------- */
 
-const int32_t *mn_config_per_layer(mn_build *b, const char *gguf, const char *hf, int64_t fallback,
-                                   int64_t min, int64_t max, int32_t n_layers)
+static const int32_t *read_per_layer(mn_build *b, const char *gguf, const char *hf,
+                                     int64_t fallback, int64_t min, int64_t max,
+                                     int32_t n_layers)
 {
     char name[2 * KEY_MAX], key[KEY_MAX];
     int32_t *out = mn_build_alloc(b, (size_t)n_layers, sizeof *out);
@@ -313,7 +353,7 @@ const int32_t *mn_config_per_layer(mn_build *b, const char *gguf, const char *hf
         list = kv && kv->type == MN_GGUF_ARRAY;
     }
     if (!list) {
-        int32_t v = (int32_t)mn_config_int(b, gguf, hf, fallback, min, max);
+        int32_t v = (int32_t)read_int(b, gguf, hf, fallback, min, max);
         for (int32_t i = 0; i < n_layers; i++) out[i] = v;
         return out;
     }
@@ -346,8 +386,19 @@ const int32_t *mn_config_per_layer(mn_build *b, const char *gguf, const char *hf
     return b->status ? NULL : out;
 }
 
-const double *mn_config_reals(mn_build *b, const char *gguf, const char *hf, int64_t limit,
-                              int32_t *n)
+const int32_t *mn_config_per_layer(mn_build *b, const char *gguf, const char *hf, int64_t fallback,
+                                   int64_t min, int64_t max, int32_t n_layers)
+{
+    const int32_t *v = read_per_layer(b, gguf, hf, fallback, min, max, n_layers);
+    if (b->log && v)
+        mn_config_note(b, &(mn_config_field){ .gguf = gguf, .hf = hf, .kind = MN_LOG_INTS,
+                                              .found = mn_config_has(b, gguf, hf),
+                                              .integers = v, .n = n_layers });
+    return v;
+}
+
+static const double *read_reals(mn_build *b, const char *gguf, const char *hf, int64_t limit,
+                                int32_t *n)
 {
     char name[2 * KEY_MAX], key[KEY_MAX];
     *n = 0;
@@ -376,6 +427,16 @@ const double *mn_config_reals(mn_build *b, const char *gguf, const char *hf, int
     if (b->status) return NULL;
     *n = (int32_t)count;
     return out;
+}
+
+const double *mn_config_reals(mn_build *b, const char *gguf, const char *hf, int64_t limit,
+                              int32_t *n)
+{
+    const double *v = read_reals(b, gguf, hf, limit, n);
+    if (b->log && v)
+        mn_config_note(b, &(mn_config_field){ .gguf = gguf, .hf = hf, .kind = MN_LOG_REALS,
+                                              .found = true, .reals = v, .n = *n });
+    return v;
 }
 
 const int32_t *mn_config_layer_types(mn_build *b, const char *hf, const char *const *words,

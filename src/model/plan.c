@@ -4,6 +4,7 @@
  * A multimodal HF config keeps its language model in text_config (or llm_config ...); that
  * object is the config here, and its model_type decides where it is known. */
 #include "model/arch.h"
+#include "model/outline.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,13 @@ enum { N_FAMILIES = sizeof families / sizeof *families };
 const char *mn_plan_family(int i)
 {
     return i >= 0 && i < N_FAMILIES ? families[i].name : NULL;
+}
+
+const char *mn_plan_family_arch(const char *family, bool gguf)
+{
+    for (int i = 0; family && i < N_FAMILIES; i++)
+        if (!strcmp(families[i].name, family)) return gguf ? families[i].gguf : families[i].hf;
+    return NULL;
 }
 
 /* Is `word` one of the space-separated `list`? */
@@ -190,14 +198,18 @@ minerva_status mn_plan_build(mn_plan **out, const mn_plan_input *in, minerva_err
     if (!p) return mn_fail_memory(err, sizeof *p);
     mn_build b = { .file = in->gguf, .gguf = in->gguf != NULL, .config = in->config,
                    .config_top = in->config, .weights = in->weights, .plan = p, .err = err,
-                   .root = "model.", .top = "", .layers_name = "layers", .layer = -1 };
+                   .root = "model.", .top = "", .layers_name = "layers", .layer = -1,
+                   .outline = in->outline, .log = in->log };
     const mn_family *family = b.gguf ? recognise_gguf(&b) : recognise_dir(&b);
+    if (family && b.outline && b.outline->family)
+        for (int i = 0; i < N_FAMILIES; i++)
+            if (!strcmp(families[i].name, b.outline->family)) family = &families[i];
     if (!b.status && !family) refuse_family(&b);
     if (!b.status) {
         p->family = family->name;
         if (!b.gguf) read_quantization(&b);
     }
-    if (!b.status) mn_bind_index(&b);
+    if (!b.status && !b.outline) mn_bind_index(&b);
     if (!b.status) {
         mn_build_root(&b, "embed_tokens");
         family->build(&b);

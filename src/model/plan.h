@@ -265,6 +265,9 @@ void mn_plan_free(mn_plan *p);
 
 /* Name of the i-th known family; NULL past the last. */
 const char *mn_plan_family(int i);
+/* What files call a family: space-separated names of general.architecture or model_type,
+ * "" if that form has none of its own; NULL if the family is unknown. */
+const char *mn_plan_family_arch(const char *family, bool gguf);
 
 /* Do all shapes fit each other, and is every number one that an executor can use?  A plan
  * from mn_plan_create() has passed; a failure names the slot and is a fault of an arch file
