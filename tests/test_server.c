@@ -247,6 +247,8 @@ static const char *body_for(const char *path)
     if (strstr(path, "/api/models/")) return "{\"model\":\"stories260k\"";
     if (!strcmp(path, "/v1/responses"))
         return "{" NANO ",\"input\":\"Hello\",\"max_output_tokens\":1";
+    if (strstr(path, "count_tokens")) return "{" HELLO;
+    if (!strcmp(path, "/v1/messages")) return "{" HELLO ",\"max_tokens\":1";
     if (strstr(path, "chat")) return "{" HELLO ",\"max_tokens\":1";
     if (strstr(path, "completions")) return "{" TALE ",\"max_tokens\":1";
     if (strstr(path, "embeddings")) return "{\"model\":\"stories260k\",\"input\":\"a\"";
@@ -263,13 +265,17 @@ static int64_t try_value(const char *path, const char *name, const char *value, 
     /* The later of two equal members would be refused as a duplicate. */
     const char *base = body_for(path);
     if (!strcmp(name, "max_output_tokens")) base = "{" NANO ",\"input\":\"Hello\",\"store\":false";
-    if (!strcmp(name, "max_tokens")) base = strstr(path, "chat") ? "{" HELLO ",\"n\":1" : "{" TALE ",\"n\":1";
+    if (!strcmp(name, "max_tokens")) base = strstr(path, "messages") ? "{" HELLO : strstr(path, "chat") ? "{" HELLO ",\"n\":1" : "{" TALE ",\"n\":1";
     const char *extra = !strcmp(name, "top_logprobs") && strstr(path, "chat") ? ",\"logprobs\":true" : "";
     assert_true(asprintf(&body, "%s%s,\"%s\":%s}", base, extra, name, value) > 0);
     reply r = ask(PORT, path, body);
     json_t *v = json_loads(r.body, 0, NULL);
     const char *p = json_string_value(at(v, "error.param"));
-    snprintf(param, 64, "%s", p ? p : "");
+    /* Other vendors' errors have no such member, but their message begins with the name. */
+    const char *message = json_string_value(at(v, "error.message"));
+    if (!message) message = json_string_value(at(v, "error"));
+    if (!p && message) snprintf(param, 64, "%.*s", (int)strcspn(message, ":"), message);
+    else snprintf(param, 64, "%s", p ? p : "");
     int status = r.status;
     free(body);
     json_decref(v);

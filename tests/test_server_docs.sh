@@ -35,20 +35,25 @@ kill $pid; wait $pid
 check "exit code 0" same 0 $?
 end
 
+# client PACKAGE FILE SUFFIX NAMES...: an npm client, unmodified; it prints "ok NAME"
 modules=${MINERVA_TEST_NODE_MODULES:-node_modules}
-if ! command -v node >/dev/null || [ ! -d "$modules/openai" ]; then
-    skip_test the_client_of_openai_works_unmodified "npm package openai is not installed"
-    finish
-fi
-begin the_client_of_openai_works_unmodified
-serve --key alice:a-long-secret
-cp tests/peers/openai.mjs "$tmp/"
-ln -s "$(cd "$modules" && pwd)" "$tmp/node_modules"
-out=$(node "$tmp/openai.mjs" "http://127.0.0.1:$port/v1" a-long-secret 2>&1)
-for what in models chat stream "stream helper" logprobs completions embeddings errors tools \
-        json_schema responses abort; do
-    check "$what" contains "$out" "ok $what"
-done
-kill $pid; wait $pid
-end
+client() {
+    package=$1; file=$2; suffix=$3; shift 3
+    test_name=the_client_${file}_works_unmodified
+    if ! command -v node >/dev/null || [ ! -d "$modules/$package" ]; then
+        skip_test "$test_name" "npm package $package is not there (MINERVA_TEST_NODE_MODULES)"
+        return 0
+    fi
+    begin "$test_name"
+    serve --key alice:a-long-secret
+    cp "tests/peers/$file.mjs" "$tmp/"
+    [ -e "$tmp/node_modules" ] || ln -s "$(cd "$modules" && pwd)" "$tmp/node_modules"
+    out=$(node "$tmp/$file.mjs" "http://127.0.0.1:$port$suffix" a-long-secret 2>&1)
+    for what; do check "$what" contains "$out" "ok $what"; done
+    kill $pid; wait $pid
+    end
+}
+client openai openai /v1 models chat stream "stream helper" logprobs completions embeddings \
+    errors tools json_schema responses abort
+client @anthropic-ai/sdk anthropic "" messages stream "stop sequences" tools "count tokens" errors
 finish

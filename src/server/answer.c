@@ -50,6 +50,18 @@ json_t *mn_error_object(int status, const char *param, const char *message)
                      "type", type_of(status), "param", param, "code");
 }
 
+/* Anthropic's clients want {"type":"error","error":{...}}, Ollama's {"error":"..."}. */
+json_t *mn_error_shape(const char *path, int status, const char *param, const char *message)
+{
+    if (!strncmp(path, "/v1/messages", 12))
+        return json_pack("{s:s, s:{s:s, s:o}}", "type", "error", "error", "type",
+                         status == 503 ? "overloaded_error" : status >= 500 ? "api_error"
+                         : type_of(status), "message", clean_string(message));
+    if (!strncmp(path, "/api/", 5) && strncmp(path, "/api/models", 11))
+        return json_pack("{s:o}", "error", clean_string(message));
+    return mn_error_object(status, param, message);
+}
+
 void mn_answer_error(mn_http_request *r, int status, const char *param, const char *fmt, ...)
 {
     char message[700];
@@ -57,7 +69,7 @@ void mn_answer_error(mn_http_request *r, int status, const char *param, const ch
     va_start(ap, fmt);
     vsnprintf(message, sizeof message, fmt, ap);
     va_end(ap);
-    json_t *value = mn_error_object(status, param, message);
+    json_t *value = mn_error_shape(r->path ? r->path : "", status, param, message);
     char *text = value ? json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
     const char *extra = status == 429 || status == 503 ? "Retry-After: 1\r\n"
                         : status == 401 ? "WWW-Authenticate: Bearer\r\n" : NULL;

@@ -108,8 +108,8 @@ static bool is_name(const char *name)
                   == n;
 }
 
-void mn_add_tool(mn_generation *g, const char *name, const char *description,
-                 json_t *parameters)
+static void add_tool(mn_generation *g, const char *name, const char *description,
+                     json_t *parameters)
 {
     json_t *f = json_pack("{s:s}", "name", name);
     if (description) json_object_set_new(f, "description", json_string(description));
@@ -145,8 +145,8 @@ static void read_tool(mn_params *p, mn_generation *g, size_t i, const json_t *to
     else if (find_tool(g, name))
         mn_param_fail(p, "tools", "[%zu]: name: \"%s\" is there already", i, name);
     else
-        mn_add_tool(g, name, json_string_value(json_object_get(f, "description")),
-                    json_is_object(parameters) ? parameters : NULL);
+        add_tool(g, name, json_string_value(json_object_get(f, "description")),
+                 json_is_object(parameters) ? parameters : NULL);
 }
 
 void mn_choose_tools(mn_params *p, mn_generation *g, const char *param, mn_tool_mode mode,
@@ -221,14 +221,17 @@ static void read_choice(mn_params *p, mn_generation *g)
     }
 }
 
-void mn_read_tools(mn_params *p, mn_generation *g)
+void mn_add_tools(mn_params *p, mn_generation *g, const json_t *tools)
 {
-    const json_t *tools = mn_param_get(p, "tools");
-    bool parallel = true;
-    if (p->err.code != MINERVA_OK) return;
-    if (tools && !json_is_array(tools)) mn_param_fail(p, "tools", "an array expected");
     for (size_t i = 0; i < json_array_size(tools); i++)
         read_tool(p, g, i, json_array_get(tools, i));
+}
+
+void mn_read_tools(mn_params *p, mn_generation *g)
+{
+    bool parallel = true;
+    if (p->err.code != MINERVA_OK) return;
+    mn_add_tools(p, g, mn_param_get(p, "tools"));
     read_choice(p, g);
     if (mn_param_bool(p, "parallel_tool_calls", &parallel) && !parallel) g->one_call = true;
 }

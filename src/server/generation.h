@@ -62,9 +62,8 @@ void mn_read_messages(mn_params *p, mn_generation *g);
 void mn_set_messages(mn_params *p, mn_generation *g, const char *name, json_t *messages);
 /* tools, tool_choice, parallel_tool_calls */
 void mn_read_tools(mn_params *p, mn_generation *g);
-/* One function; `parameters` (a schema or NULL) is borrowed. */
-void mn_add_tool(mn_generation *g, const char *name, const char *description,
-                 json_t *parameters);
+/* OpenAI's list of them, or NULL. */
+void mn_add_tools(mn_params *p, mn_generation *g, const json_t *tools);
 /* After the tools: which of them the template sees.  only: one name, or NULL. */
 void mn_choose_tools(mn_params *p, mn_generation *g, const char *param, mn_tool_mode mode,
                      const char *only);

@@ -7,20 +7,21 @@
 #include <string.h>
 
 #define BOTH (MN_FOR_CHAT | MN_FOR_COMPLETIONS)
-#define SAMPLED (BOTH | MN_FOR_OLLAMA_OPTIONS | MN_FOR_RESPONSES)
-#define TOOLS (MN_FOR_CHAT | MN_FOR_RESPONSES)
+#define SAMPLED (BOTH | MN_FOR_OLLAMA_OPTIONS | MN_FOR_RESPONSES | MN_FOR_MESSAGES)
+#define ANTHROPIC (MN_FOR_MESSAGES | MN_FOR_COUNT_TOKENS)
+#define TOOLS (MN_FOR_CHAT | MN_FOR_RESPONSES | ANTHROPIC)
 #define ACCEPTED (MN_FOR_CHAT | MN_FOR_RESPONSES)
 #define INT_MOST 2147483647.0
 #define LONG_MOST 9223372036854775807.0
 
 const mn_param_spec mn_param_specs[] = {
     { "model", ~(unsigned)MN_FOR_OLLAMA_OPTIONS, MN_STRING, 0, 1, "a model's name; the first one unless given" },
-    { "messages", MN_FOR_CHAT | MN_FOR_TEMPLATE, MN_ARRAY, 0, 0, "the conversation" },
+    { "messages", MN_FOR_CHAT | MN_FOR_TEMPLATE | ANTHROPIC, MN_ARRAY, 0, 0, "the conversation" },
     { "prompt", MN_FOR_COMPLETIONS, MN_ANY, 0, 0, "a string, or an array of token ids" },
-    { "stream", BOTH | MN_FOR_RESPONSES, MN_BOOLEAN, 0, 0, "send the answer as it is made" },
+    { "stream", BOTH | MN_FOR_RESPONSES | MN_FOR_MESSAGES, MN_BOOLEAN, 0, 0, "send the answer as it is made" },
     { "stream_options", BOTH, MN_OBJECT, 0, 0, "include_usage: true sends a last chunk with usage" },
     { "n", BOTH, MN_INTEGER, 1, 16, "how many answers" },
-    { "max_tokens", BOTH, MN_INTEGER, 1, INT_MOST, "tokens of the answer at most" },
+    { "max_tokens", BOTH | MN_FOR_MESSAGES, MN_INTEGER, 1, INT_MOST, "tokens of the answer at most" },
     { "max_completion_tokens", MN_FOR_CHAT, MN_INTEGER, 1, INT_MOST, "the same as max_tokens" },
     { "temperature", SAMPLED, MN_NUMBER, 0, 100, "0 takes the most likely token" },
     { "top_p", SAMPLED, MN_NUMBER, 0, 1, "nucleus; 0 and 1 turn it off" },
@@ -41,15 +42,15 @@ const mn_param_spec mn_param_specs[] = {
     { "echo", MN_FOR_COMPLETIONS, MN_BOOLEAN, 0, 0, "the prompt before the answer" },
     { "chat_template_kwargs", MN_FOR_CHAT, MN_OBJECT, 0, 0, "further variables of the template" },
     { "user", BOTH | MN_FOR_EMBEDDINGS | MN_FOR_RESPONSES, MN_STRING, 0, 1, NULL },
-    { "metadata", ACCEPTED, MN_OBJECT, 0, 0, NULL },
+    { "metadata", ACCEPTED | MN_FOR_MESSAGES, MN_OBJECT, 0, 0, NULL },
     { "prompt_cache_retention", ACCEPTED, MN_STRING, 0, 1, NULL },
     { "store", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, NULL },
-    { "service_tier", ACCEPTED, MN_STRING, 0, 1, NULL },
+    { "service_tier", ACCEPTED | MN_FOR_MESSAGES, MN_STRING, 0, 1, NULL },
     { "safety_identifier", ACCEPTED, MN_STRING, 0, 1, NULL },
     { "prompt_cache_key", ACCEPTED, MN_STRING, 0, 1, NULL },
     { "tools", TOOLS, MN_ARRAY, 0, 0, "functions the model may call" },
     { "tool_choice", TOOLS, MN_ANY, 0, 0, "none, auto, required, one function, or allowed_tools" },
-    { "parallel_tool_calls", TOOLS, MN_BOOLEAN, 0, 0, "false: at most one call per answer" },
+    { "parallel_tool_calls", MN_FOR_CHAT | MN_FOR_RESPONSES, MN_BOOLEAN, 0, 0, "false: at most one call per answer" },
     { "response_format", BOTH, MN_OBJECT, 0, 0, "text, json_object, json_schema, structural_tag, regex, grammar" },
     { "structured_outputs", BOTH, MN_OBJECT, 0, 0, "one of json, regex, choice, grammar, json_object, structural_tag" },
     { "guided_json", BOTH, MN_ANY, 0, 0, "a JSON Schema that the answer obeys" },
@@ -75,6 +76,11 @@ const mn_param_spec mn_param_specs[] = {
     { "background", MN_FOR_RESPONSES, MN_BOOLEAN, 0, 0, "false" },
     { "max_tool_calls", MN_FOR_RESPONSES, MN_INTEGER, 1, INT_MOST, NULL },
     { "stream_options", MN_FOR_RESPONSES, MN_OBJECT, 0, 0, NULL },
+    { "system", ANTHROPIC, MN_ANY, 0, 0, "a string, or an array of text blocks" },
+    { "stop_sequences", MN_FOR_MESSAGES, MN_STRINGS, 0, 16, "strings that end the answer" },
+    { "thinking", ANTHROPIC, MN_OBJECT, 0, 0, "type: enabled, adaptive, disabled; budget_tokens is not enforced" },
+    { "output_config", ANTHROPIC, MN_OBJECT, 0, 0, "format: json_schema; effort: for the template" },
+    { "cache_control", ANTHROPIC, MN_OBJECT, 0, 0, NULL },
     { "input", MN_FOR_EMBEDDINGS, MN_ANY, 0, 0, "a string, token ids, or an array of either" },
     { "encoding_format", MN_FOR_EMBEDDINGS, MN_STRING, 0, 1, "float or base64" },
     { "dimensions", MN_FOR_EMBEDDINGS, MN_INTEGER, 1, INT_MOST, "the first so many, of length 1 again" },

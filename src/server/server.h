@@ -8,6 +8,7 @@
  *   job.c       answers in the making, the one path from a request to its tokens
  *   generation.c, chat_request.c, constraint_params.c  what is to be generated
  *   completions.c  /v1/chat/completions and /v1/completions
+ *   messages.c  /v1/messages
  *   responses.c, responses_input.c, responses_store.c  /v1/responses
  *   embeddings.c   /v1/embeddings
  *   params.c    the table of all parameters, and reading them
@@ -129,7 +130,7 @@ typedef void mn_handler(mn_call *call);
  * err and param say why, and the handler is not called. */
 typedef bool mn_preparer(mn_call *call);
 mn_preparer mn_prepare_tokenize, mn_prepare_detokenize, mn_prepare_template, mn_prepare_chat,
-            mn_prepare_completion, mn_prepare_response;
+            mn_prepare_completion, mn_prepare_response, mn_prepare_message, mn_prepare_count_tokens;
 mn_handler mn_api_generate, mn_api_response_get, mn_api_response_delete, mn_api_models, mn_api_model, mn_api_health, mn_api_ready,
            mn_api_metrics, mn_api_openapi, mn_api_embeddings, mn_admin_list, mn_admin_load,
            mn_admin_unload, mn_admin_fit;
@@ -181,6 +182,8 @@ void mn_answer_error(mn_http_request *r, int status, const char *param, const ch
 /* The status that fits, with the error's message. */
 void mn_answer_failure(mn_http_request *r, const char *param, const minerva_error *err);
 json_t *mn_error_object(int status, const char *param, const char *message);
+/* The same in the shape of the API that has this path. */
+json_t *mn_error_shape(const char *path, int status, const char *param, const char *message);
 /* "a%20b" -> "a b"; false: malformed, or longer than `size`. */
 bool mn_percent_decode(const char *from, char *out, size_t size);
 /* Embeddings are made on a thread of their own (embeddings.c). */
