@@ -312,7 +312,10 @@ typedef enum {
     MINERVA_GBNF,               /* llama.cpp's grammars */
     MINERVA_LARK,
     MINERVA_EBNF,               /* W3C notation: rule ::= ... */
-    MINERVA_STRUCTURAL_TAG      /* source: JSON with structures and triggers */
+    /* Free text with constrained pieces, as tool calls are: source is JSON,
+     * {"type":"structural_tag","format":{...}} or {"structures":[...],"triggers":[...]};
+     * docs/grammars.md lists the formats. */
+    MINERVA_STRUCTURAL_TAG
 } minerva_constraint_kind;
 
 typedef enum {

@@ -14,6 +14,12 @@ typedef struct {
     mn_constraint_options o;
 } job;
 
+typedef struct {
+    mn_constraint *c;
+    mn_pda pda;
+    mn_cfgs out;
+} kept_check;
+
 static uint64_t now_ns(void)
 {
     struct timespec t;
@@ -61,7 +67,8 @@ static void compile_schema(mn_constraint *c, const char *text, size_t len, const
     c->program.schema_order = o->key_order == MN_KEYS_SCHEMA_ORDER;
 }
 
-static void compile_choice(mn_constraint *c, const char *text, size_t len)
+/* The strings of a choice as a litset's owner. */
+static uint32_t choices(mn_constraint *c, const char *text, size_t len)
 {
     const mn_jv *list = mn_jdoc_parse(&c->cx, text, len);
     if (list->type != MN_J_ARRAY || !list->n)
@@ -72,13 +79,124 @@ static void compile_choice(mn_constraint *c, const char *text, size_t len)
             mn_cx_raise(&c->cx, MINERVA_INVALID, "choice: item %u: a string expected", i);
         texts[i] = (mn_text){ list->items[i].str, list->items[i].n };
     }
-    c->text_start = mn_lex_lits(&c->lx, mn_ss_litset(&c->schema.ss, texts, list->n), false);
+    return mn_ss_lits(&c->schema.ss, texts, list->n);
+}
+
+static void compile_choice(mn_constraint *c, const char *text, size_t len)
+{
+    uint32_t set = choices(c, text, len);
+    c->text_start = mn_lex_start(&c->lx, set, false);
 }
 
 static void compile_regex(mn_constraint *c, const char *text, size_t len)
 {
     c->text_start = mn_lex_re(&c->lx, mn_rx_parse(&c->schema.rx, text, len, true), false);
     c->empty = !c->text_start;
+}
+
+static void compile_plain(mn_constraint *c, const mn_constraint_options *o, const char *text, size_t len)
+{
+    if (c->kind == MN_CONSTRAINT_REGEX) compile_regex(c, text, len);
+    else if (c->kind == MN_CONSTRAINT_CHOICE) compile_choice(c, text, len);
+    else compile_schema(c, text, len, o);
+}
+
+/* ---- grammars ---------------------------------------------------------------------------------- */
+
+/* The constraint itself as a tree, for what comes behind a trigger. */
+static mn_g_node *as_tree(mn_constraint *c, const mn_constraint_options *o, const char *text, size_t len)
+{
+    mn_grammar *g = &c->grammar;
+    switch (c->kind) {
+    case MN_CONSTRAINT_REGEX: return mn_g_language(g, mn_rx_parse(g->rx, text, len, true), false, false);
+    case MN_CONSTRAINT_CHOICE: {
+        uint32_t set = choices(c, text, len);
+        return mn_g_language(g, mn_ss_to_re(&c->schema.ss, set), false, false);
+    }
+    case MN_CONSTRAINT_GBNF: return mn_g_ref(g, mn_grammar_read_gbnf(g, text, len, o->start, 0));
+    case MN_CONSTRAINT_EBNF: return mn_g_ref(g, mn_grammar_read_ebnf(g, text, len, o->start, 0));
+    case MN_CONSTRAINT_LARK: return mn_g_ref(g, mn_grammar_read_lark(g, text, len, o->start, 0));
+    case MN_CONSTRAINT_STRUCTURAL_TAG:
+        if (o->n_triggers)
+            mn_cx_raise(&c->cx, MINERVA_UNSUPPORTED, "structural tags have triggers of their own: no others expected");
+        return mn_g_ref(g, mn_constraint_structural(c, mn_jdoc_parse(&c->cx, text, len), o->draft));
+    default:
+        compile_schema(c, text, len, o);
+        if (c->empty) return mn_g_make(g, MN_G_ALT);
+        return mn_g_terminal(g, mn_grammar_terminal(g, (mn_terminal){ .kind = MN_TK_JSON, .a = c->root }));
+    }
+}
+
+/* Free text, a trigger, then the tree. */
+static mn_g_node *behind_triggers(mn_constraint *c, const mn_constraint_options *o, mn_g_node *tree)
+{
+    mn_grammar *g = &c->grammar;
+    uint32_t n = (uint32_t)o->n_triggers;
+    mn_text *texts = mn_cx_alloc(&c->cx, n, sizeof *texts);
+    for (uint32_t i = 0; i < n; i++) texts[i] = (mn_text){ o->triggers[i], (uint32_t)strlen(o->triggers[i]) };
+    uint32_t first = mn_grammar_until(g, texts, n, o->keep_trigger);
+    mn_g_node *found = mn_g_make(g, MN_G_ALT);
+    mn_g_list l = mn_g_list_begin(found);
+    for (uint32_t i = 0; i < n; i++) mn_g_list_add(&l, mn_g_terminal(g, first + i));
+    mn_g_node *all = mn_g_pair(g, found, tree);
+    return o->trigger_required ? all : mn_g_rep(g, all, 0, 1);
+}
+
+/* A trigger that is kept must be able to begin what follows. */
+static void check_kept(void *arg)
+{
+    kept_check *k = arg;
+    mn_constraint *c = k->c;
+    const mn_grammar *g = &c->grammar;
+    mn_pda_start_grammar(&k->pda, &k->out);
+    if (!k->out.n) return;
+    mn_cfg at = { .phase = MN_PH_TERM, .set = k->out.at[0].set };
+    for (uint32_t i = 0; i < g->terminals.n; i++) {
+        mn_terminal t = g->terminals.at[i];
+        if (t.kind != MN_TK_UNTIL || !t.replay) continue;
+        const mn_text text = c->lx.seekers.at[t.a].texts[t.hit];
+        at.part = t.first;
+        at.lex = t.start;
+        k->out.n = 0;
+        for (uint32_t b = 0; b < text.len; b++) {
+            uint32_t to = mn_lex_next(&c->lx, at.lex, (uint8_t)text.s[b]);
+            if (b + 1 == text.len) mn_pda_hit(&k->pda, &at, to, &k->out);
+            at.lex = to;
+            if (!to || mn_lex_hit(&c->lx, to)) break;
+        }
+        if (!k->out.n)
+            mn_cx_raise(&c->cx, MINERVA_INVALID, "trigger \"%.60s\" is kept, but what follows it cannot begin with it",
+                        text.s);
+    }
+}
+
+static void compile_grammar(mn_constraint *c, const mn_constraint_options *o, const char *text, size_t len)
+{
+    mn_grammar *g = &c->grammar;
+    mn_grammar_init(g, &c->cx, &c->schema.rx, &c->lx);
+    mn_g_node *tree = as_tree(c, o, text, len);
+    if (o->n_triggers) tree = behind_triggers(c, o, tree);
+    uint32_t start = tree->kind == MN_G_REF ? tree->id : mn_grammar_fresh(g, tree, (mn_g_place){ 0, 0 });
+    mn_rid whole;
+    if (mn_grammar_build(g, start, &whole)) {
+        c->text_start = mn_lex_re(&c->lx, whole, false);
+        c->empty = !c->text_start;
+        return;
+    }
+    c->program.grammar = g;
+    c->empty = mn_grammar_start(g) == UINT32_MAX;
+    if (!o->keep_trigger || c->empty) return;
+    kept_check k = { .c = c, .pda = { .p = &c->program } };
+    minerva_error err = { 0 };
+    minerva_status st = mn_cx_protect(&c->cx, &err, check_kept, &k);
+    mn_pda_clear(&k.pda);
+    mn_vec_clear(&c->cx, &k.out);
+    if (st) mn_cx_raise(&c->cx, st, "%s", err.message);
+}
+
+static bool needs_grammar(const mn_constraint *c, const mn_constraint_options *o)
+{
+    return o->n_triggers || c->kind >= MN_CONSTRAINT_GBNF;
 }
 
 static void compile(void *arg)
@@ -89,20 +207,18 @@ static void compile(void *arg)
     mn_lex_init(&c->lx, &c->cx, &c->schema.rx, &c->schema.ss);
     mn_pda_program_init(&c->program, &c->cx, &c->schema, &c->lx);
     char *source = mn_cx_strndup(&c->cx, j->source, j->len);
-    switch (c->kind) {
-    case MN_CONSTRAINT_JSON_SCHEMA: compile_schema(c, source, j->len, &j->o); break;
-    case MN_CONSTRAINT_JSON: compile_schema(c, "true", 4, &j->o); break;
-    case MN_CONSTRAINT_JSON_OBJECT: compile_schema(c, "{\"type\":\"object\"}", 17, &j->o); break;
-    case MN_CONSTRAINT_REGEX: compile_regex(c, source, j->len); break;
-    case MN_CONSTRAINT_CHOICE: compile_choice(c, source, j->len); break;
-    default: mn_cx_raise(&c->cx, MINERVA_UNSUPPORTED, "constraint: this kind is not built");
-    }
+    if (c->kind == MN_CONSTRAINT_JSON_OBJECT) source = "{\"type\":\"object\"}";
+    if (c->kind == MN_CONSTRAINT_JSON) source = "true";
+    if (c->kind == MN_CONSTRAINT_JSON_OBJECT || c->kind == MN_CONSTRAINT_JSON) j->len = strlen(source);
+    if (needs_grammar(c, &j->o)) compile_grammar(c, &j->o, source, j->len);
+    else compile_plain(c, &j->o, source, j->len);
     set_blanks(c, &j->o);
 }
 
 static void destroy(mn_constraint *c)
 {
     mn_mask_cache_clear(&c->masks);
+    mn_grammar_clear(&c->grammar);
     mn_pda_program_clear(&c->program);
     mn_lex_clear(&c->lx);
     mn_schema_clear(&c->schema);
@@ -138,7 +254,9 @@ minerva_status mn_constraint_compile(mn_constraint **out, const mn_vocab_trie *t
 
 void mn_constraint_start(mn_constraint *c, mn_pda *m, mn_cfgs *out)
 {
-    if (c->kind == MN_CONSTRAINT_REGEX || c->kind == MN_CONSTRAINT_CHOICE)
+    if (c->program.grammar)
+        mn_pda_start_grammar(m, out);
+    else if (c->kind == MN_CONSTRAINT_REGEX || c->kind == MN_CONSTRAINT_CHOICE || c->kind >= MN_CONSTRAINT_GBNF)
         mn_pda_start_text(m, c->text_start, out);
     else
         mn_pda_start(m, c->root, out);

@@ -8,8 +8,9 @@
  *     with MINERVA_UNSUPPORTED and a message that names the JSON path and the keyword.
  *     Malformed sources give MINERVA_INVALID, those past a limit MINERVA_LIMIT.
  * (2) A mask holds exactly the tokens that lead to a state from which the constraint can
- *     still be met.  End-of-generation tokens are in it exactly at accepting states, every
- *     other special token never.
+ *     still be met.  End-of-generation tokens are in it exactly at accepting states.  Other
+ *     special tokens count as the text they are spelled with in free text, triggers and the
+ *     fixed pieces of structural tags (<tool_call>, </think>, ...), and never elsewhere.
  * (3) Masks are immutable and shared between all matchers of a constraint.
  *
  * Threads: a trie may be used by any number of threads.  A constraint fills its tables
@@ -30,7 +31,7 @@ typedef struct mn_vocab_trie mn_vocab_trie;
 typedef struct {
     const char *bytes;      /* what the token stands for inside running text */
     uint32_t len;           /* 0: never allowed */
-    bool special;           /* control token: never allowed, unless it ends generation */
+    bool special;           /* control token: see (2) */
 } mn_vocab_token;
 
 /* tokens  [n_tokens], borrowed for the call only
@@ -57,8 +58,8 @@ typedef enum {
     MN_CONSTRAINT_GBNF,             /* llama.cpp's grammars */
     MN_CONSTRAINT_LARK,
     MN_CONSTRAINT_EBNF,             /* W3C notation: rule ::= ... */
-    MN_CONSTRAINT_STRUCTURAL_TAG    /* source: {"structures":[...],"triggers":[...]}, or the
-                                       newer {"type":"structural_tag","format":{...}} */
+    MN_CONSTRAINT_STRUCTURAL_TAG    /* source: {"structures":[...],"triggers":[...]}, or the newer
+                                       {"type":"structural_tag","format":{...}}; structural.c */
 } mn_constraint_kind;
 
 typedef enum {
@@ -85,7 +86,9 @@ typedef struct {
     mn_schema_draft draft;
     bool format_annotation;             /* "format" asserts nothing, as 2019-09 and later have it */
     /* Lazy: free text until one of these strings has been written; what follows the
-     * trigger obeys the constraint (with keep_trigger the trigger is its first part). */
+     * trigger obeys the constraint (with keep_trigger the trigger is its first part), and
+     * then the text ends.  For free text with several constrained pieces, each with its own
+     * beginning and end, there are structural tags, which take no triggers here. */
     const char *const *triggers;
     int32_t n_triggers;
     bool keep_trigger;
@@ -164,7 +167,7 @@ minerva_status mn_matcher_rollback(mn_matcher *m, int32_t n, minerva_error *err)
 
 bool mn_matcher_is_accepting(const mn_matcher *m);  /* generation may end here */
 bool mn_matcher_is_finished(const mn_matcher *m);   /* an end token was accepted */
-/* Free text: no trigger of a lazy constraint has come yet. */
+/* Free text: before a trigger of a lazy constraint, or outside a structural tag's pieces. */
 bool mn_matcher_is_free(const mn_matcher *m);
 
 /* Append the bytes that must come next whatever the model says, at most max_bytes; none

@@ -19,10 +19,15 @@ struct mn_constraint {
     mn_lexer lx;
     mn_pda_program program;
     mn_mask_cache masks;
+    mn_grammar grammar;             /* in use if program.grammar points to it */
     mn_eid root;                    /* JSON kinds */
-    uint32_t text_start;            /* REGEX, CHOICE: lexer state; 0: nothing matches */
+    uint32_t text_start;            /* texts without a grammar: lexer state; 0: nothing matches */
+    uint32_t n_matchers;
     bool empty;
 };
+
+/* The format of a structural tag as a rule of the constraint's grammar (structural.c). */
+uint32_t mn_constraint_structural(mn_constraint *c, const mn_jv *source, mn_schema_draft draft);
 
 /* Configurations for the start, pushed to *out. */
 void mn_constraint_start(mn_constraint *c, mn_pda *m, mn_cfgs *out);

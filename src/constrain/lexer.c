@@ -34,6 +34,7 @@ void mn_lex_clear(mn_lexer *lx)
 {
     if (!lx->cx) return;
     mn_vec_clear(lx->cx, &lx->states);
+    mn_vec_clear(lx->cx, &lx->seekers);
     mn_vec_clear(lx->cx, &lx->rows);
     mn_intern_clear(lx->cx, &lx->state_set);
     *lx = (mn_lexer){ 0 };
@@ -53,6 +54,9 @@ static uint32_t intern_state(mn_lexer *lx, mn_lex_state s)
     if (s.kind == MN_LK_RE) {
         s.boundary = s.partial == P_NONE;
         s.accepting = s.boundary && mn_rx_nullable(lx->rx, s.a);
+    } else if (s.kind == MN_LK_SEEK) {
+        s.boundary = true;
+        s.accepting = lx->seekers.at[s.a].nodes[s.lo].hit != 0;
     } else {
         const mn_text *t = mn_ss_text(lx->ss, s.a, s.lo);
         bool inside = s.depth < t->len && ((uint8_t)t->s[s.depth] & 0xC0) == 0x80;
@@ -75,6 +79,11 @@ static uint32_t re_state(mn_lexer *lx, mn_rid re, bool json, uint32_t partial)
 uint32_t mn_lex_re(mn_lexer *lx, mn_rid re, bool json)
 {
     return mn_rx_live(lx->rx, re) ? re_state(lx, re, json, P_NONE) : MN_LEX_DEAD;
+}
+
+uint32_t mn_lex_seek_state(mn_lexer *lx, uint32_t seeker, uint32_t node)
+{
+    return intern_state(lx, (mn_lex_state){ .kind = MN_LK_SEEK, .a = seeker, .lo = node });
 }
 
 uint32_t mn_lex_lits(mn_lexer *lx, uint32_t litset, bool json)
@@ -460,7 +469,8 @@ uint32_t mn_lex_compute(mn_lexer *lx, uint32_t state, uint8_t byte)
 {
     mn_lex_state s = lx->states.at[state];
     if (s.kind == MN_LK_LITS) return list_next(lx, s, byte);
-    uint32_t to = s.kind == MN_LK_RE ? re_next(lx, &s, byte) : list_next(lx, s, byte);
+    uint32_t to = s.kind == MN_LK_RE ? re_next(lx, &s, byte)
+        : s.kind == MN_LK_SEEK ? mn_lex_seek_next(lx, state, byte) : list_next(lx, s, byte);
     if (!s.row && lx->rows.n / 256 < lx->max_rows) {
         mn_vec_reserve(lx->cx, &lx->rows, 256);
         memset(lx->rows.at + lx->rows.n, 0xFF, 256 * sizeof(uint32_t));

@@ -52,7 +52,7 @@ static bool quick_step(walker *w, const mn_cfg *c, uint8_t byte)
 /* Configurations at [off, off + n) by a byte, to the top of the stack. */
 static void step(walker *w, uint32_t off, uint32_t n, uint8_t byte)
 {
-    mn_vec_reserve(w->m->p->cx, &w->k->stack, 1100);
+    mn_vec_reserve(w->m->p->cx, &w->k->stack, 2200);
     if (n == 1 && quick_step(w, &w->k->stack.at[off], byte)) return;
     mn_pda_step(w->m, w->k->stack.at + off, n, byte, &w->k->stack);
 }
@@ -304,7 +304,7 @@ static bool reach_after(walker *w, const mn_cfg *c)
     memset(w->k->reached.at, 0, words * sizeof(uint32_t));
     level here = level_at(w, 0, off, 1);
     mn_vec_push(cx, &w->k->stack, *c);
-    mn_vec_reserve(cx, &w->k->stack, 1100);
+    mn_vec_reserve(cx, &w->k->stack, 2200);
     mn_pda_step(w->m, w->k->stack.at + off, 1, '"', &w->k->stack);
     uint32_t made = w->k->stack.n - off - 1;
     if (made) {
@@ -448,6 +448,157 @@ static void add_pattern_string(walker *w, const mn_cfg *c)
     else add_inside_state(w, c->lex);
 }
 
+/* ---- under a grammar ------------------------------------------------------------------------- */
+
+/* What may stand behind a terminal that ends at a node, or behind a trigger there: the
+ * node's subtree by the configurations from `off` on. */
+static void walk_behind(walker *w, const mn_trie *trie, uint32_t node, uint32_t off)
+{
+    uint32_t end = node + trie->nodes.at[node].skip, made = w->k->stack.n - off;
+    if (made && end > node + 1) walk(w, trie, node + 1, end, off, made);
+}
+
+/* The text goes on in the terminal at `node`, in the state c->lex; false: it does not. */
+static bool reach_node(walker *w, const mn_trie *trie, uint32_t node, uint32_t before, const mn_cfg *c)
+{
+    mn_lexer *lx = w->m->p->lx;
+    if (!lx->states.at[c->lex].accepting) {
+        mark(w, trie, node);
+        return true;
+    }
+    uint32_t off = w->k->stack.n;
+    level here = level_at(w, 0, off, 0);
+    mn_cfg next, from = *c;
+    bool alive = true;
+    mn_vec_reserve(w->m->p->cx, &w->k->stack, 2200);
+    if (mn_lex_hit(lx, c->lex)) {
+        from.lex = before;
+        mn_pda_hit(w->m, &from, c->lex, &w->k->stack);
+        alive = w->k->stack.n > off;
+    } else if (mn_pda_leave_term(w->m, c, &next)) {
+        mn_vec_push(w->m->p->cx, &w->k->stack, next);
+    }
+    if (alive) mark(w, trie, node);
+    walk_behind(w, trie, node, off);
+    go_back(w, &here, off);
+    return alive;
+}
+
+/* A trie from its first-level node `first` on, in a terminal. */
+static void walk_term(walker *w, const mn_trie *trie, uint32_t first, const mn_cfg *c)
+{
+    mn_lexer *lx = w->m->p->lx;
+    mn_vec_reserve(w->m->p->cx, &w->k->rows, 2 * (w->t->longest + 2));
+    uint32_t floor = w->k->rows.n, end = first + trie->nodes.at[first].skip, i = first;
+    uint32_t *at = w->k->rows.at + floor;
+    at[0] = end;
+    at[1] = c->lex;
+    mn_cfg now = *c;
+    for (;;) {
+        while (i == end) {
+            if (at == w->k->rows.at + floor) return;
+            at -= 2;
+            end = at[0];
+        }
+        mn_trie_node node = trie->nodes.at[i];
+        now.lex = mn_lex_next(lx, at[1], mn_trie_byte(node));
+        if (now.lex <= MN_LEX_END || !reach_node(w, trie, i, at[1], &now) || mn_lex_hit(lx, now.lex)) {
+            i += node.skip;
+            continue;
+        }
+        if (node.skip > 1) {
+            end = i + node.skip;
+            at += 2;
+            at[0] = end;
+            at[1] = now.lex;
+        }
+        i++;
+    }
+}
+
+/* Every text of a group's characters stays inside the terminal. */
+static bool takes_group(walker *w, uint32_t state, int group)
+{
+    mn_lexer *lx = w->m->p->lx;
+    const mn_lex_state s = lx->states.at[state];
+    uint32_t n;
+    const mn_range *ranges = mn_group_ranges(group, &n);
+    if (!n || !s.boundary) return false;
+    if (s.kind == MN_LK_SEEK) return mn_lex_seek_closed(lx, state, ranges, n);
+    return s.kind == MN_LK_RE
+        && mn_rx_closed(lx->rx, mn_rx_clamp(lx->rx, s.a, w->t->group_chars[group]), ranges, n);
+}
+
+static void add_term(walker *w, const mn_cfg *c)
+{
+    const mn_vocab_trie *t = w->t;
+    const mn_trie *tries[MN_TRIES];
+    int n = 0;
+    for (int g = 0; g < MN_GROUPS; g++) {
+        if (!t->plain[g].nodes.n) continue;
+        if (takes_group(w, c->lex, g)) or_into(w->mask, t->group_mask[g], t->words);
+        else tries[n++] = &t->plain[g];
+    }
+    tries[n++] = &t->open;
+    tries[n++] = &t->mixed;
+    for (int b = 0; b < 256; b++) {
+        if (!mn_lex_next(w->m->p->lx, c->lex, (uint8_t)b)) continue;
+        for (int k = 0; k < n; k++)
+            if (tries[k]->root[b] != UINT32_MAX) walk_term(w, tries[k], tries[k]->root[b], c);
+    }
+}
+
+static bool goes_on(walker *w, uint32_t state)
+{
+    for (int b = 0; b < 256; b++)
+        if (mn_lex_next(w->m->p->lx, state, (uint8_t)b)) return true;
+    return false;
+}
+
+/* Terminal by terminal: what begins a wide one is soon told. */
+static void add_next(walker *w, const mn_cfg *c)
+{
+    mn_grammar *g = w->m->p->grammar;
+    if (c->lex && goes_on(w, c->lex)) {
+        walk_all(w, c);
+        return;
+    }
+    const mn_earley_set s = g->sets.at[c->set];
+    for (uint32_t i = 0; i < s.n_expected; i++) {
+        uint32_t terminal = g->expected.at[s.expected + i];
+        const mn_terminal t = g->terminals.at[terminal];
+        mn_cfg x = *c;
+        x.lex = 0;
+        x.part = terminal + 1;
+        if (t.kind == MN_TK_JSON) {
+            walk_all(w, &x);
+            continue;
+        }
+        x.phase = MN_PH_TERM;
+        x.part = terminal;
+        x.lex = t.start;
+        if (t.kind == MN_TK_LANG) x.set = mn_grammar_scan(g, c->set, terminal);
+        add_term(w, &x);
+    }
+}
+
+/* Special tokens, where they count as their text. */
+static void add_special(walker *w, const mn_cfg *cfgs, uint32_t n)
+{
+    const mn_trie *const special[] = { &w->t->special };
+    if (!w->t->special.nodes.n || !w->m->p->grammar) return;
+    uint8_t bytes[256];
+    uint32_t off = w->k->stack.n;
+    w->m->special = true;
+    for (uint32_t i = 0; i < n; i++) {
+        if (cfgs[i].phase < MN_PH_NEXT) continue;
+        mn_vec_push(w->m->p->cx, &w->k->stack, cfgs[i]);
+        walk_bytes(w, special, 1, off, 1, bytes, mn_cfg_first_bytes(w->m, &cfgs[i], bytes));
+        w->k->stack.n = off;
+    }
+    w->m->special = false;
+}
+
 /* ---- one configuration ----------------------------------------------------------------------------- */
 
 /* A token may take the string to its greatest length, where not every text may end. */
@@ -471,6 +622,11 @@ static void add_cfg(walker *w, const mn_cfg *c)
     mn_pda *m = w->m;
     if (c->phase == MN_PH_TEXT) {
         walk_tries(w, c->lex, NULL);
+        return;
+    }
+    if (c->phase == MN_PH_TERM || c->phase == MN_PH_NEXT) {
+        if (c->phase == MN_PH_TERM) add_term(w, c);
+        else add_next(w, c);
         return;
     }
     bool string = c->phase == MN_PH_STRING, key = c->phase == MN_PH_KEY && c->part;
@@ -507,6 +663,7 @@ static void compute(walker *w, const mn_cfg *cfgs, uint32_t n)
         or_into(mask, w->k->own.at, words);
         w->mask = mask;
     }
+    add_special(w, cfgs, n);
     const mn_u32s *twins = &w->t->twins;
     for (uint32_t i = 0; i < twins->n; i += 2)
         if (mn_bit_get(mask, twins->at[i])) mn_bit_set(mask, twins->at[i + 1]);

@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "constrain/core.h"
 
-enum { KEPT_STEPS = 256, TRIM_STEPS = 1024, COMPACT_FRAMES = 1 << 15 };
+enum { KEPT_STEPS = 256, TRIM_STEPS = 1024, COMPACT_FRAMES = 1 << 15, FORGET_BYTES = 16 << 20 };
 
 typedef struct { uint32_t off, n; bool finished; } step;
 
@@ -49,6 +49,9 @@ static void start(void *arg)
     m->pda.p = &m->c->program;
     m->a.n = 0;
     m->compact_at = COMPACT_FRAMES;
+    /* Nobody else is under way: what was met of the grammar may go. */
+    if (m->c->n_matchers == 1 && mn_grammar_sets_bytes(&m->c->grammar) > FORGET_BYTES)
+        mn_grammar_forget(&m->c->grammar);
     mn_constraint_start(m->c, &m->pda, &m->a);
     push_step(m, m->a.at, m->a.n, false);
 }
@@ -58,6 +61,7 @@ minerva_status mn_matcher_create(mn_matcher **out, mn_constraint *c, minerva_err
     mn_matcher *m = calloc(1, sizeof *m);
     if (!m) return mn_fail_memory(err, sizeof *m);
     m->c = mn_constraint_acquire(c);
+    c->n_matchers++;
     minerva_status st = mn_cx_protect(&c->cx, err, start, m);
     if (st) {
         mn_matcher_free(m);
@@ -77,6 +81,7 @@ void mn_matcher_free(mn_matcher *m)
     mn_vec_clear(cx, &m->steps);
     mn_vec_clear(cx, &m->a);
     mn_vec_clear(cx, &m->b);
+    m->c->n_matchers--;
     mn_constraint_release(m->c);
     free(m);
 }
@@ -116,6 +121,7 @@ minerva_status mn_matcher_clone(mn_matcher **out, const mn_matcher *from, minerv
     mn_matcher *m = calloc(1, sizeof *m);
     if (!m) return mn_fail_memory(err, sizeof *m);
     m->c = mn_constraint_acquire(from->c);
+    m->c->n_matchers++;
     clone_job j = { m, from };
     minerva_status st = mn_cx_protect(&m->c->cx, err, clone, &j);
     if (st) {
@@ -138,6 +144,7 @@ static bool accepting(const mn_matcher *m, const mn_cfg *cfgs, uint32_t n)
 static void find_mask(void *arg)
 {
     mn_matcher *m = arg;
+    m->pda.special = false;
     mn_mask_cache *k = &m->c->masks;
     const mn_vocab_trie *t = m->c->trie;
     step s = now(m);
@@ -189,7 +196,7 @@ static void feed(void *arg)
     mn_matcher *m = j->m;
     step s = now(m);
     m->a.n = 0;
-    if (s.finished) return;
+    if (s.finished || !s.n) return;
     mn_vec_reserve(&m->c->cx, &m->a, s.n);
     memcpy(m->a.at, m->past.at + s.off, s.n * sizeof(mn_cfg));
     m->a.n = s.n;
@@ -262,10 +269,12 @@ minerva_status mn_matcher_accept(mn_matcher *m, int32_t token, minerva_error *er
         return mn_cx_protect(&m->c->cx, err, push_finished, m);
     }
     if (!t->usable.at[token])
-        return mn_fail(err, MINERVA_INVALID, "accept: token %d is special and never allowed", token);
+        return mn_fail(err, MINERVA_INVALID, "accept: token %d stands for no text and is never allowed", token);
     uint32_t len;
     const char *bytes = mn_token_bytes(t, token, &len);
+    m->pda.special = t->usable.at[token] == 2;
     minerva_status st = advance(m, bytes, len, NULL, err);
+    m->pda.special = false;
     if (st == MINERVA_INVALID) mn_fail(err, st, "accept: token %d is not allowed here", token);
     return st;
 }
@@ -304,7 +313,14 @@ bool mn_matcher_is_accepting(const mn_matcher *m)
 }
 
 bool mn_matcher_is_finished(const mn_matcher *m) { return now(m).finished; }
-bool mn_matcher_is_free(const mn_matcher *m) { (void)m; return false; }
+bool mn_matcher_is_free(const mn_matcher *m)
+{
+    step s = now(m);
+    if (!m->c->program.grammar || s.finished) return false;
+    for (uint32_t i = 0; i < s.n; i++)
+        if (!mn_cfg_is_free(&m->pda, &m->past.at[s.off + i])) return false;
+    return s.n > 0;
+}
 
 /* ---- forced bytes -------------------------------------------------------------------------------- */
 
@@ -349,7 +365,7 @@ static void find_forced(void *arg)
     mn_matcher *m = j->m;
     step s = now(m);
     m->a.n = 0;
-    if (s.finished) return;
+    if (s.finished || !s.n) return;
     mn_vec_reserve(&m->c->cx, &m->a, s.n + 1);
     memcpy(m->a.at, m->past.at + s.off, s.n * sizeof(mn_cfg));
     m->a.n = s.n;

@@ -24,11 +24,14 @@ void mn_pda_clear(mn_pda *m)
     mn_vec_clear(m->p->cx, &m->frames);
     mn_vec_clear(m->p->cx, &m->words);
     mn_vec_clear(m->p->cx, &m->seen);
+    mn_vec_clear(m->p->cx, &m->replay[0]);
+    mn_vec_clear(m->p->cx, &m->replay[1]);
     *m = (mn_pda){ 0 };
 }
 
 static uint64_t frame_hash(const mn_pda *m, const mn_frame *f)
 {
+    if (f->kind == MN_FR_GRAMMAR) return mn_mix(m->p->grammar->sets.at[f->id].hash, f->kind);
     uint64_t h = f->parent || f->kind != MN_FR_ROOT ? m->frames.at[f->parent].hash : 0;
     h = mn_mix(h, (uint64_t)f->kind << 32 | f->id);
     h = mn_mix(h, (uint64_t)f->count << 32 | f->order);
@@ -57,6 +60,7 @@ uint32_t mn_frame_push(mn_pda *m, mn_frame f)
 
 uint64_t mn_cfg_hash(const mn_pda *m, const mn_cfg *c)
 {
+    if (c->phase >= MN_PH_NEXT) return mn_cfg_grammar_hash(m, c);
     uint64_t h = mn_mix(m->frames.at[c->frame].hash, (uint64_t)c->phase << 32 | c->lex);
     h = mn_mix(h, (uint64_t)c->count << 32 | c->set);
     return mn_mix(h, c->hash ^ ((uint64_t)c->scale << 32 | c->part));
@@ -145,6 +149,11 @@ void mn_pda_value_done(mn_pda *m, uint32_t frame, uint64_t hash, mn_cfgs *out)
         mn_vec_push(m->p->cx, out, c);
         return;
     }
+    if (f.kind == MN_FR_GRAMMAR) {
+        mn_cfg c = { .frame = f.parent, .phase = MN_PH_NEXT, .set = f.id };
+        mn_vec_push(m->p->cx, out, c);
+        return;
+    }
     if (f.track) {
         bool unique = mn_frame_is_unique(m, &f);
         if (unique && mn_seen_has(m, f.keys, hash)) return;
@@ -203,12 +212,14 @@ static void step_number(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out)
     mn_numsets *ns = &m->p->schema->ns;
     mn_cfg next = *c;
     next.lex = mn_num_next(ns, c->lex, byte);
+    bool grammar = mn_frame_at(m, c->frame)->kind == MN_FR_GRAMMAR;     /* anything may follow */
     if (next.lex) {
         if (mn_frame_at(m, c->frame)->track) mn_hash_number_byte(&next, byte);
         mn_vec_push(m->p->cx, out, next);
-        return;
+        if (!grammar) return;
     }
-    if (byte != ',' && byte != '}' && byte != ']' && byte != ' ' && byte != '\n' && byte != '\t' && byte != '\r')
+    if (byte != ',' && byte != '}' && byte != ']' && byte != ' ' && byte != '\n' && byte != '\t' && byte != '\r'
+        && !grammar)
         return;
     if (!mn_num_accepting(ns, c->lex)) return;
     mn_cfgs after = { 0 };
@@ -289,7 +300,10 @@ static void step_between(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out)
 void mn_pda_step_one(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out)
 {
     uint32_t before = out->n;
+    if (m->special && c->phase < MN_PH_NEXT) return;
     switch ((mn_phase)c->phase) {
+    case MN_PH_NEXT: mn_pda_step_next(m, c, byte, out); return;
+    case MN_PH_TERM: mn_pda_step_term(m, c, byte, out); return;
     case MN_PH_STRING: step_string(m, c, byte, out); break;
     case MN_PH_NUMBER: step_number(m, c, byte, out); break;
     case MN_PH_WORD: step_word(m, c, byte, out); break;
@@ -329,6 +343,8 @@ void mn_pda_step(mn_pda *m, const mn_cfg *in, uint32_t n, uint8_t byte, mn_cfgs 
         uint32_t from = out->n;
         mn_cfg c = in[i];
         mn_pda_step_one(m, &c, byte, out);
+        if (from - base > 1024)
+            mn_cx_raise(m->p->cx, MINERVA_LIMIT, "more than 1,024 alternatives run side by side");
         if (n == 1 && out->n - from < 2) continue;
         uint32_t kept = from;
         for (uint32_t k = from; k < out->n; k++) {
@@ -338,8 +354,9 @@ void mn_pda_step(mn_pda *m, const mn_cfg *in, uint32_t n, uint8_t byte, mn_cfgs 
         }
         out->n = kept;
     }
+    if (m->p->grammar) mn_pda_unite(m, base, out);
     if (out->n - base > 1024)
-        mn_cx_raise(m->p->cx, MINERVA_LIMIT, "more than 1,024 alternatives of the schema run side by side");
+        mn_cx_raise(m->p->cx, MINERVA_LIMIT, "more than 1,024 alternatives run side by side");
 }
 
 void mn_pda_start(mn_pda *m, mn_eid e, mn_cfgs *out)
@@ -356,12 +373,22 @@ void mn_pda_start_text(mn_pda *m, uint32_t lex, mn_cfgs *out)
     push(m, out, root, MN_PH_TEXT, lex, 0);
 }
 
+void mn_pda_start_grammar(mn_pda *m, mn_cfgs *out)
+{
+    uint32_t set = mn_grammar_start(m->p->grammar);
+    if (set == UINT32_MAX) return;
+    mn_cfg c = { .frame = mn_frame_push(m, (mn_frame){ .kind = MN_FR_ROOT }), .phase = MN_PH_NEXT, .set = set };
+    mn_vec_push(m->p->cx, out, c);
+}
+
 bool mn_pda_accepting(const mn_pda *m, const mn_cfg *c)
 {
+    if (c->phase >= MN_PH_NEXT) return mn_pda_grammar_accepting(m, c);
     if (c->phase == MN_PH_DONE) return true;
     if (c->phase == MN_PH_TEXT) return m->p->lx->states.at[c->lex].accepting;
-    return c->phase == MN_PH_NUMBER && m->frames.at[c->frame].kind == MN_FR_ROOT
-        && mn_num_accepting(&m->p->schema->ns, c->lex);
+    if (c->phase != MN_PH_NUMBER || !mn_num_accepting(&m->p->schema->ns, c->lex)) return false;
+    const mn_frame *f = mn_frame_at(m, c->frame);
+    return f->kind == MN_FR_ROOT || (f->kind == MN_FR_GRAMMAR && m->p->grammar->sets.at[f->id].accepting);
 }
 
 int mn_cfg_first_bytes(const mn_pda *m, const mn_cfg *c, uint8_t out[256])
@@ -371,14 +398,16 @@ int mn_cfg_first_bytes(const mn_pda *m, const mn_cfg *c, uint8_t out[256])
         [MN_PH_OBJECT_FIRST] = " \n\t\r\"}", [MN_PH_OBJECT_KEY] = " \n\t\r\"", [MN_PH_COLON] = " \n\t\r:",
         [MN_PH_OBJECT_NEXT] = " \n\t\r,}", [MN_PH_ARRAY_FIRST] = " \n\t\r\"{[-0123456789tfn]",
         [MN_PH_ARRAY_NEXT] = " \n\t\r,]", [MN_PH_WORD] = "nulltrefas", [MN_PH_DONE] = "" };
+    if (c->phase >= MN_PH_NEXT) return mn_cfg_grammar_bytes(m, c, out);
     const char *s = c->phase <= MN_PH_DONE ? chars[c->phase] : NULL;
+    if (c->phase == MN_PH_NUMBER && mn_frame_at(m, c->frame)->kind == MN_FR_GRAMMAR) s = NULL;
     if (s) {
         int n = (int)strlen(s);
         if (c->phase == MN_PH_WORD) s = "nultrefas", n = 9;
         memcpy(out, s, (size_t)n);
         return n;
     }
-    if (m->p->lx->states.at[c->lex].kind == MN_LK_LITS) return mn_lex_first_bytes(m->p->lx, c->lex, out);
+    if (c->phase != MN_PH_NUMBER && m->p->lx->states.at[c->lex].kind == MN_LK_LITS) return mn_lex_first_bytes(m->p->lx, c->lex, out);
     for (int i = 0; i < 256; i++) out[i] = (uint8_t)i;
     return 256;
 }

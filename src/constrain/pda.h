@@ -18,10 +18,12 @@
 #ifndef MN_CONSTRAIN_PDA_H
 #define MN_CONSTRAIN_PDA_H
 
+#include "constrain/grammar.h"
 #include "constrain/lexer.h"
 #include "constrain/schema.h"
 
-typedef enum { MN_FR_ROOT, MN_FR_OBJECT, MN_FR_ARRAY } mn_frame_kind;
+/* GRAMMAR: around a JSON value inside a grammar; its id is the set behind the value. */
+typedef enum { MN_FR_ROOT, MN_FR_OBJECT, MN_FR_ARRAY, MN_FR_GRAMMAR } mn_frame_kind;
 
 typedef struct {
     uint64_t hash;
@@ -46,7 +48,12 @@ typedef enum {
     MN_PH_KEY, MN_PH_COLON, MN_PH_OBJECT_NEXT,
     MN_PH_ARRAY_FIRST, MN_PH_ARRAY_NEXT,
     MN_PH_DONE,
-    MN_PH_TEXT              /* text that is no JSON: a pattern, a list of strings */
+    MN_PH_TEXT,             /* text that is no JSON: a pattern, a list of strings */
+    /* Under a grammar (pda_grammar.c); the frame is the root. */
+    MN_PH_NEXT,             /* terminals of the Earley set `set` begin here; part: only this
+                               one (+ 1); lex: not by a byte that goes on from there */
+    MN_PH_TERM              /* in the terminal `part`: lex is its state, `set` the set behind
+                               it (UNTIL: the one before it) */
 } mn_phase;
 
 typedef struct {
@@ -96,6 +103,7 @@ typedef struct {
     mn_lexer *lx;
     uint32_t blanks, separator_blanks;  /* states: between tokens; behind ',' and ':' */
     bool schema_order;
+    mn_grammar *grammar;                /* NULL: none */
     MN_VEC(mn_run_object) objects;
     MN_VEC(mn_run_array) arrays;
     mn_u32s value_starts;           /* lexer state of a strset, by set; UINT32_MAX: not yet */
@@ -109,6 +117,8 @@ typedef struct {
     MN_VEC(uint64_t) words;
     MN_VEC(mn_seen) seen;
     uint32_t searching;             /* looking for a completion: no such look inside */
+    bool special;                   /* the bytes are a special token's: see mn_terminal */
+    mn_cfgs replay[2];              /* room of mn_pda_hit() */
 } mn_pda;
 
 void mn_pda_program_init(mn_pda_program *p, mn_cx *cx, mn_schema *s, mn_lexer *lx);
@@ -119,6 +129,8 @@ void mn_pda_clear(mn_pda *m);
 void mn_pda_start(mn_pda *m, mn_eid e, mn_cfgs *out);
 /* The start of a text: a lexer state that is not in JSON mode. */
 void mn_pda_start_text(mn_pda *m, uint32_t lex, mn_cfgs *out);
+/* The start of a grammar: its first set. */
+void mn_pda_start_grammar(mn_pda *m, mn_cfgs *out);
 /* Everything that in[] can become by a byte, pushed to *out without repeats. */
 void mn_pda_step(mn_pda *m, const mn_cfg *in, uint32_t n, uint8_t byte, mn_cfgs *out);
 void mn_pda_step_one(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out);
@@ -172,5 +184,22 @@ void mn_hash_number_byte(mn_cfg *c, uint8_t byte);
 uint64_t mn_hash_number_end(const mn_cfg *c);
 /* Endlessly many values (far more than an array will hold). */
 bool mn_pda_endless(mn_pda_program *p, mn_eid e);
+
+/* ---- grammars (pda_grammar.c) ---------------------------------------------------------------- */
+
+void mn_pda_step_next(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out);
+void mn_pda_step_term(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out);
+/* Configurations from `base` on that differ in their sets only become one. */
+void mn_pda_unite(mn_pda *m, uint32_t base, mn_cfgs *out);
+/* The NEXT behind a language that may end in this state; false: it may not. */
+bool mn_pda_leave_term(mn_pda *m, const mn_cfg *c, mn_cfg *next);
+/* A trigger has been found in this state: what the text may go on with. */
+void mn_pda_hit(mn_pda *m, const mn_cfg *c, uint32_t lex, mn_cfgs *out);
+/* TERM and NEXT. */
+bool mn_pda_grammar_accepting(const mn_pda *m, const mn_cfg *c);
+uint64_t mn_cfg_grammar_hash(const mn_pda *m, const mn_cfg *c);
+int mn_cfg_grammar_bytes(const mn_pda *m, const mn_cfg *c, uint8_t out[256]);
+/* Free text, or nothing else can begin. */
+bool mn_cfg_is_free(const mn_pda *m, const mn_cfg *c);
 
 #endif

@@ -264,9 +264,9 @@ mn_rid mn_rx_rep(mn_rx *rx, mn_rid a, uint32_t min, uint32_t max)
                      || (uint64_t)min * x.max + 1 >= ((uint64_t)min + 1) * x.min;
         uint64_t lo = (uint64_t)min * x.min;
         uint64_t hi = max == MN_RX_INF || x.max == MN_RX_INF ? MN_RX_INF : (uint64_t)max * x.max;
-        bool unbounded = max == MN_RX_INF || x.max == MN_RX_INF;
         /* min 0 with x.min > 1 leaves {0} apart from the rest. */
-        if (joins && lo < MN_RX_INF && (unbounded || hi < MN_RX_INF) && (min || x.min <= 1))
+        if (hi > MN_RX_INF) hi = MN_RX_INF;         /* no text is that long */
+        if (joins && lo < MN_RX_INF && (min || x.min <= 1))
             return mn_rx_rep(rx, x.a, (uint32_t)lo, (uint32_t)hi);
     }
     uint32_t card = 1;

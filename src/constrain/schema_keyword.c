@@ -482,6 +482,7 @@ mn_eid mn_schema_load(mn_schema *s, const mn_jv *root, mn_schema_draft draft)
 {
     static const int drafts[] = { 0, 4, 6, 7, 2019, 2020 };
     s->root = root;
+    s->resources.n = s->anchors.n = 0;      /* of a schema that was loaded before */
     s->draft = draft ? drafts[draft] : draft_of(s, root);
     mn_schema_find_resources(s, root);
     return mn_e_place(s, root);

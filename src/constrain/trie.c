@@ -155,12 +155,16 @@ static void make_token_tries(builder *b)
 {
     mn_vocab_trie *t = b->t;
     mn_cx *cx = &t->cx;
-    keys k[MN_TRIES] = { { 0 } };
+    keys k[MN_TRIES] = { { 0 } }, special = { 0 };
     for (int g = 0; g < MN_GROUPS; g++) t->group_mask[g] = mn_cx_alloc(cx, t->words, sizeof(uint32_t));
     for (int32_t i = 0; i < t->n_tokens; i++) {
         if (!t->usable.at[i]) continue;
         uint32_t len;
         const char *s = mn_token_bytes(t, i, &len);
+        if (t->usable.at[i] == 2) {
+            mn_vec_push(cx, &special, ((key){ s, len, (uint32_t)i }));
+            continue;
+        }
         const char *quote = memchr(s, '"', len);
         int group = quote ? MN_GROUPS : group_of(s, len);
         if (quote) {
@@ -179,6 +183,9 @@ static void make_token_tries(builder *b)
         make_trie(cx, g < MN_GROUPS ? &t->plain[g] : g == MN_GROUPS ? &t->open : &t->mixed, &k[g]);
         mn_vec_clear(cx, &k[g]);
     }
+    sort_keys(cx, &special, &t->twins);
+    make_trie(cx, &t->special, &special);
+    mn_vec_clear(cx, &special);
 }
 
 /* ---- the inside of strings ------------------------------------------------------------------- */
@@ -212,7 +219,7 @@ static void read_tokens(builder *b)
     mn_vocab_trie *t = b->t;
     for (int k = 0; k < MN_INSIDE + 2; k++) t->inside[k] = mn_cx_alloc(&t->cx, t->words, sizeof(uint32_t));
     for (int32_t i = 0; i < t->n_tokens; i++) {
-        if (!t->usable.at[i]) continue;
+        if (t->usable.at[i] != 1) continue;
         uint32_t len;
         const char *s = mn_token_bytes(t, i, &len);
         reading r = read_inside(b, s, len, true);
@@ -328,8 +335,8 @@ static void copy_tokens(builder *b)
     for (int32_t i = 0; i < t->n_tokens; i++) {
         const mn_vocab_token *v = &b->tokens[i];
         mn_vec_push(&t->cx, &t->token_off, t->bytes.n);
-        mn_vec_push(&t->cx, &t->usable, !v->special && v->len > 0);
-        if (v->special || !v->len) continue;
+        mn_vec_push(&t->cx, &t->usable, !v->len ? 0 : v->special ? 2 : 1);
+        if (!v->len) continue;
         if (v->len > MAX_TOKEN_BYTES)
             mn_cx_raise(&t->cx, MINERVA_INVALID, "token %d: at most %d bytes expected, %u found", i,
                         MAX_TOKEN_BYTES, v->len);
@@ -359,8 +366,8 @@ static void build(void *arg)
     read_tokens(b);
     make_after(b);
     index_prefixes(b);
-    mn_trie *tries[] = { &b->t->open, &b->t->mixed, &b->t->after };
-    for (int i = 0; i < 3; i++) mn_vec_trim(&b->t->cx, &tries[i]->nodes);
+    mn_trie *tries[] = { &b->t->open, &b->t->mixed, &b->t->after, &b->t->special };
+    for (int i = 0; i < 4; i++) mn_vec_trim(&b->t->cx, &tries[i]->nodes);
     for (int i = 0; i < MN_GROUPS; i++) mn_vec_trim(&b->t->cx, &b->t->plain[i].nodes);
     mn_vec_trim(&b->t->cx, &b->t->bytes);
     mn_vec_trim(&b->t->cx, &b->t->token_off);
@@ -394,8 +401,8 @@ minerva_status mn_vocab_trie_create(mn_vocab_trie **out, const mn_vocab_token *t
 void mn_vocab_trie_free(mn_vocab_trie *t)
 {
     if (!t) return;
-    mn_trie *tries[] = { &t->open, &t->mixed, &t->after };
-    for (int i = 0; i < 3; i++) mn_vec_clear(&t->cx, &tries[i]->nodes);
+    mn_trie *tries[] = { &t->open, &t->mixed, &t->after, &t->special };
+    for (int i = 0; i < 4; i++) mn_vec_clear(&t->cx, &tries[i]->nodes);
     for (int i = 0; i < MN_GROUPS; i++) mn_vec_clear(&t->cx, &t->plain[i].nodes);
     mn_vec_clear(&t->cx, &t->token_off);
     mn_vec_clear(&t->cx, &t->bytes);

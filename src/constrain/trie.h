@@ -45,6 +45,7 @@ struct mn_vocab_trie {
     size_t words;
     uint32_t longest;               /* bytes of a token */
     mn_trie plain[MN_GROUPS], open, mixed, after;
+    mn_trie special;                /* special tokens that do not end a generation */
     uint32_t *group_mask[MN_GROUPS];
     uint32_t group_chars[MN_GROUPS];    /* code points of the longest token */
     /* By node of open and mixed: where a token that ends there goes on in `after` behind
@@ -52,7 +53,7 @@ struct mn_vocab_trie {
     mn_u32s open_after, mixed_after;
     mn_u32s token_off;              /* [n_tokens + 1] into bytes */
     MN_VEC(char) bytes;
-    MN_VEC(uint8_t) usable;         /* ordinary token with bytes */
+    MN_VEC(uint8_t) usable;         /* 1: ordinary token with bytes; 2: special one */
     MN_VEC(int32_t) eog;
     /* Tokens with the bytes of another: pairs (in a trie, not in a trie). */
     mn_u32s twins;
