@@ -129,7 +129,7 @@ static void remember(tok_call *c, cache_entry *e, word_key key, size_t len, size
     e->key = key;
     e->len = (uint8_t)len;
     e->n = (uint8_t)n;
-    memcpy(e->ids, c->out->ids + before, n * sizeof *e->ids);
+    if (n) memcpy(e->ids, c->out->ids + before, n * sizeof *e->ids);
 }
 
 static void cached_word(tok_call *c, const char *s, size_t len)
