@@ -4,7 +4,9 @@
  * that are wanted, then the products.  In both the work is cut into pieces that form one
  * list (all tokens and tiles; the rows of all jobs), from which threads take the next one
  * until none is left.  A thread's pieces come in rising order, so it finds what a piece
- * belongs to by walking forward over the jobs.
+ * belongs to by walking forward over the jobs.  Where memory is the limit (one token or a
+ * few) long runs of rows are read best, so several pieces are taken together while there
+ * are many.
  *
  * Tiled forms hold 16 tokens that a kernel takes together.  The pack's own tokens are in
  * tiles 0 .. n - 1, in order.  A job with a list of tokens (an expert), or with a run of
@@ -220,39 +222,95 @@ static int64_t n_pieces(const mn_kernel *k, const mn_job *job)
     return job->n_tokens ? (job->w->rows + k->rows - 1) / k->rows : 0;
 }
 
+/* The pieces of a call, and how many of them a thread takes at a time. */
+typedef struct {
+    int64_t n_all;
+    int n_threads, most;                /* at first; then a third of it, ... */
+} schedule;
+
+static schedule make_schedule(walk w, const mn_job *jobs, int n_jobs, int n_threads)
+{
+    schedule s = { 0, n_threads, MN_MOST_PIECES };
+    int64_t tile;
+    bool made;
+    for (int j = 0; j < n_jobs; j++) {
+        if (!jobs[j].n_tokens) continue;
+        const mn_kernel *k = take(&w, &jobs[j], &tile, &made);
+        s.n_all += n_pieces(k, &jobs[j]);
+        while (s.most > 1 && s.most > k->most) s.most /= 3;
+    }
+    return s;
+}
+
+/* The pieces [first, end) of a thread's turn; empty when none are left.  What is left when
+ * one size ends suffices for all threads to get another run of it, in smaller ones: they
+ * finish together. */
+static void pieces_of_turn(const schedule *s, int64_t turn, int64_t *first, int64_t *end)
+{
+    int64_t at = 0;
+    for (int64_t size = s->most; size > 1; size /= 3) {
+        int64_t n = (s->n_all - at) / size - s->n_threads;
+        if (n < 0) n = 0;
+        if (turn < n) {
+            *first = at + turn * size;
+            *end = *first + size;
+            return;
+        }
+        turn -= n;
+        at += n * size;
+    }
+    *first = at + turn;
+    *end = *first < s->n_all ? *first + 1 : *first;
+}
+
+/* A walk over the pieces of a call: the job that a piece belongs to. */
+typedef struct {
+    walk left;
+    const mn_job *job;
+    const mn_kernel *kernel;
+    int64_t first, end;                 /* its pieces */
+    mn_weight w;                        /* its one matrix */
+    mn_job task;                        /* the job, reading w */
+} place;
+
+static void next_job(place *p)
+{
+    int64_t tile;
+    bool made;
+    p->first = p->end;
+    p->job++;
+    if (!p->job->n_tokens) return;
+    p->kernel = take(&p->left, p->job, &tile, &made);
+    p->end += n_pieces(p->kernel, p->job);
+    p->w = mn_weight_experts(p->job->w, p->job->expert, 1);
+    p->task = *p->job;
+    p->task.w = &p->w;
+    p->task.expert = 0;
+    if (p->kernel->form & MN_FORMS_TILED) {
+        p->task.tokens = NULL;
+        p->task.first_token = (int32_t)(tile * 16);
+    }
+}
+
 void mn_matmul(const mn_matmul_table *table, const mn_team *team, mn_pack *pack,
                const mn_job *jobs, int n_jobs)
 {
     make_forms(table, team, pack, jobs, n_jobs);
-    const mn_job *job = jobs - 1, *end = jobs + n_jobs;
-    const mn_kernel *kernel = NULL;
-    mn_weight w;                        /* this job's one matrix */
-    mn_job task;                        /* this job, reading w */
-    int64_t first = 0, n = 0;           /* pieces [first, first + n) are this job's */
-    walk jobs_left = begin(table, pack);
+    place p = { .left = begin(table, pack), .job = jobs - 1 };
+    schedule s = make_schedule(p.left, jobs, n_jobs, team->n_threads);
     for (;;) {
-        int64_t piece = mn_pool_next(team->pool, 1);
-        while (piece >= first + n && ++job < end) {
-            int64_t tile;
-            bool made;
-            first += n;
-            n = 0;
-            if (!job->n_tokens) continue;
-            kernel = take(&jobs_left, job, &tile, &made);
-            n = n_pieces(kernel, job);
-            w = mn_weight_experts(job->w, job->expert, 1);
-            task = *job;
-            task.w = &w;
-            task.expert = 0;
-            if (kernel->form & MN_FORMS_TILED) {
-                task.tokens = NULL;
-                task.first_token = (int32_t)(tile * 16);
-            }
+        int64_t piece, end;
+        pieces_of_turn(&s, mn_pool_next(team->pool, 1), &piece, &end);
+        if (piece >= s.n_all) break;
+        while (piece < end) {
+            while (piece >= p.end) next_job(&p);
+            int64_t stop = end < p.end ? end : p.end;
+            int64_t row = (piece - p.first) * p.kernel->rows, left = p.job->w->rows - row;
+            int64_t n_rows = (stop - piece) * p.kernel->rows;
+            p.kernel->run(pack, &p.task, row, (int)(left < n_rows ? left : n_rows),
+                          team->scratch);
+            piece = stop;
         }
-        if (job >= end) break;
-        int64_t row = (piece - first) * kernel->rows, left = job->w->rows - row;
-        kernel->run(pack, &task, row, left < kernel->rows ? (int)left : kernel->rows,
-                    team->scratch);
     }
     mn_pool_barrier(team->pool);
 }

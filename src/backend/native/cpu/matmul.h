@@ -95,7 +95,10 @@ typedef struct {
     mn_matmul_fn *run;
     uint8_t form;               /* of the activations: MN_FORM_* */
     int16_t rows;               /* rows per piece of work; multiples of this from row 0 on */
+    int16_t most;               /* pieces that one call may take together; 0: 1 */
 } mn_kernel;
+
+enum { MN_MOST_PIECES = 9 };
 
 enum {
     MN_FORM_F32 = 0, MN_FORM_INT8 = 1, MN_FORM_BF16 = 2, MN_FORM_TILES = 4,

@@ -207,7 +207,7 @@ MN_INLINE void run(int kind, const mn_pack *pack, const mn_job *job, int64_t row
 KINDS(DEFINE)
 
 #define ENTER(kind) \
-    t->many[kind] = (mn_kernel){ many_##kind, MN_FORM_BF16, PIECE }; \
+    t->many[kind] = (mn_kernel){ many_##kind, MN_FORM_BF16, PIECE, 1 }; \
     t->many_from[kind] = 6;
 
 void mn_matmul_init_amx(mn_matmul_table *t)

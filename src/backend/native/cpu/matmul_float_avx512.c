@@ -9,7 +9,7 @@
  */
 #include "backend/native/cpu/decode_bf16_avx512.h"
 
-enum { PIECE_ROWS = 32, MAX_TOKENS = 4, PREFETCH_BYTES = 1024 };
+enum { PIECE_ROWS = 28, FEW_PIECES = 3, MAX_TOKENS = 4, PREFETCH_BYTES = 1024 };
 
 MN_INLINE __m512 weights_16(int type, const uint8_t *p, __mmask16 k)
 {
@@ -146,6 +146,7 @@ void mn_matmul_init_float_avx512(mn_matmul_table *t)
                             : k == MN_F16  ? stored_f16
                             : k == MN_BF16 ? stored_bf16
                                            : decoded;
-        t->one[k] = t->few[k] = t->many[k] = (mn_kernel){ run, MN_FORM_F32, PIECE_ROWS };
+        t->one[k] = (mn_kernel){ run, MN_FORM_F32, PIECE_ROWS, MN_MOST_PIECES };
+        t->few[k] = t->many[k] = (mn_kernel){ run, MN_FORM_F32, PIECE_ROWS, FEW_PIECES };
     }
 }

@@ -20,7 +20,8 @@ enum { MN_STEP = 256, MN_STEP_BYTES_MAX = 272 };
 #define MN_INT8_KINDS(X) \
     X(MN_Q4_0) X(MN_Q4_1) X(MN_Q5_0) X(MN_Q5_1) X(MN_Q8_0) X(MN_Q2_K) X(MN_Q3_K) X(MN_Q4_K) \
     X(MN_Q5_K) X(MN_Q6_K) X(MN_IQ4_NL) X(MN_IQ4_XS) X(MN_MXFP4) X(MN_MLX_MXFP4) \
-    X(MN_MLX_NVFP4) X(MN_KIND_AFFINE2) X(MN_KIND_AFFINE3) X(MN_KIND_AFFINE4) \
+    X(MN_MLX_NVFP4) X(MN_IQ2_XXS) X(MN_IQ2_XS) X(MN_IQ2_S) X(MN_IQ3_XXS) X(MN_IQ3_S) \
+    X(MN_IQ1_S) X(MN_IQ1_M) X(MN_TQ1_0) X(MN_TQ2_0) X(MN_KIND_AFFINE2) X(MN_KIND_AFFINE3) X(MN_KIND_AFFINE4) \
     X(MN_KIND_AFFINE5) X(MN_KIND_AFFINE6) X(MN_KIND_AFFINE8)
 
 /* Bytes of codes (and of what lies between them) per 256 columns. */
@@ -39,6 +40,14 @@ MN_INLINE int mn_step_bytes(int kind)
     case MN_Q6_K: return 210;
     case MN_IQ4_XS: return 136;
     case MN_MXFP4: return 8 * 17;
+    case MN_IQ2_XXS: case MN_TQ2_0: return 66;
+    case MN_IQ2_XS: return 74;
+    case MN_IQ2_S: return 82;
+    case MN_IQ3_XXS: return 98;
+    case MN_IQ3_S: return 110;
+    case MN_IQ1_S: return 50;
+    case MN_IQ1_M: return 56;
+    case MN_TQ1_0: return 54;
     case MN_MLX_MXFP4: case MN_MLX_NVFP4: case MN_KIND_AFFINE4: return 128;
     case MN_KIND_AFFINE2: return 64;
     case MN_KIND_AFFINE3: return 96;
@@ -62,6 +71,9 @@ MN_INLINE int mn_zero(int kind)
     case MN_Q6_K: case MN_KIND_AFFINE6: return 32;
     case MN_Q8_0: case MN_IQ4_NL: case MN_IQ4_XS: case MN_KIND_AFFINE8: return 128;
     case MN_MXFP4: case MN_MLX_MXFP4: case MN_MLX_NVFP4: return 12;
+    case MN_IQ2_XXS: case MN_IQ2_XS: case MN_IQ2_S: case MN_IQ3_XXS: case MN_IQ3_S: return 64;
+    case MN_IQ1_S: case MN_IQ1_M: return 9;
+    case MN_TQ1_0: case MN_TQ2_0: return 1;
     default: return 0;
     }
 }
@@ -71,6 +83,7 @@ MN_INLINE int mn_group(int kind)
 {
     switch (kind) {
     case MN_Q2_K: case MN_Q3_K: case MN_Q6_K: case MN_MLX_NVFP4: return 16;
+    case MN_IQ2_XS: case MN_IQ2_S: case MN_IQ1_M: return 16;
     default: return 32;
     }
 }

@@ -264,7 +264,7 @@ MN_INLINE void run(int kind, const mn_pack *pack, const mn_job *job, int64_t row
 MN_INT8_KINDS(DEFINE)
 
 #define ENTER(kind) \
-    t->many[kind] = (mn_kernel){ many_##kind, MN_FORM_TILES, PIECE }; \
+    t->many[kind] = (mn_kernel){ many_##kind, MN_FORM_TILES, PIECE, 1 }; \
     t->many_from[kind] = 6;
 
 void mn_matmul_init_panel_avx512(mn_matmul_table *t)

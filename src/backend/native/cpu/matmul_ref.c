@@ -50,7 +50,7 @@ void mn_matmul_ref(const mn_pack *pack, const mn_job *job, int64_t row, int n_ro
 void mn_matmul_init_ref(mn_matmul_table *t)
 {
     for (int k = 0; k < MN_N_KINDS; k++) {
-        mn_kernel ref = { mn_matmul_ref, MN_FORM_F32, 8 };
+        mn_kernel ref = { mn_matmul_ref, MN_FORM_F32, 8, 1 };
         t->one[k] = t->few[k] = t->many[k] = ref;
         t->many_from[k] = 2;
     }

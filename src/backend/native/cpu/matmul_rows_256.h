@@ -13,7 +13,7 @@
  */
 #include "backend/native/cpu/unpack_avx2.h"
 
-enum { PIECE_ROWS = 32, MAX_TOKENS = 4, PREFETCH_BYTES = 768 };
+enum { PIECE_ROWS = 28, FEW_PIECES = 3, MAX_TOKENS = 4, PREFETCH_BYTES = 768 };
 
 /* ---- activations -------------------------------------------------------------------- */
 
@@ -303,8 +303,9 @@ MN_INLINE void run(int kind, int n, const mn_pack *pack, const mn_job *job, int3
 MN_INT8_KINDS(DEFINE)
 
 #define ENTER(kind) \
-    t->one[kind] = (mn_kernel){ one_##kind, MN_FORM_INT8, PIECE_ROWS }; \
-    t->few[kind] = t->many[kind] = (mn_kernel){ few_##kind, MN_FORM_INT8, PIECE_ROWS };
+    t->one[kind] = (mn_kernel){ one_##kind, MN_FORM_INT8, PIECE_ROWS, MN_MOST_PIECES }; \
+    t->few[kind] = t->many[kind] = \
+        (mn_kernel){ few_##kind, MN_FORM_INT8, PIECE_ROWS, FEW_PIECES };
 
 static void enter_all(mn_matmul_table *t)
 {

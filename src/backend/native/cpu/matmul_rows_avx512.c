@@ -18,7 +18,7 @@
  */
 #include "backend/native/cpu/unpack_avx512.h"
 
-enum { PIECE_ROWS = 32, MAX_TOKENS = 4 };
+enum { PIECE_ROWS = 28, FEW_PIECES = 3, MAX_TOKENS = 4 };
 
 /* ---- activations -------------------------------------------------------------------- */
 
@@ -261,8 +261,9 @@ MN_INLINE void run(int kind, int n, const mn_pack *pack, const mn_job *job, int3
 MN_INT8_KINDS(DEFINE)
 
 #define ENTER(kind) \
-    t->one[kind] = (mn_kernel){ one_##kind, MN_FORM_INT8, PIECE_ROWS }; \
-    t->few[kind] = t->many[kind] = (mn_kernel){ few_##kind, MN_FORM_INT8, PIECE_ROWS };
+    t->one[kind] = (mn_kernel){ one_##kind, MN_FORM_INT8, PIECE_ROWS, MN_MOST_PIECES }; \
+    t->few[kind] = t->many[kind] = \
+        (mn_kernel){ few_##kind, MN_FORM_INT8, PIECE_ROWS, FEW_PIECES };
 
 void mn_matmul_init_avx512(mn_matmul_table *t)
 {

@@ -11,7 +11,7 @@
 #ifndef MN_BACKEND_NATIVE_CPU_UNPACK_AVX2_H
 #define MN_BACKEND_NATIVE_CPU_UNPACK_AVX2_H
 
-#include "backend/native/cpu/matmul_kinds.h"
+#include "backend/native/cpu/unpack_iq.h"
 
 #include <immintrin.h>
 
@@ -46,15 +46,20 @@ MN_INLINE __m256i mn_lookup(__m128i table, __m256i nibbles)
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), nibbles);
 }
 
-/* `value` in each byte whose bit of the 32 at p is set. */
-MN_INLINE __m256i mn_where(const uint8_t *p, char value)
+/* `value` in each byte whose bit of 32 is set. */
+MN_INLINE __m256i mn_where_bits(uint32_t bits, char value)
 {
     const __m256i byte = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2,
                                           2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
     const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201ull);
-    __m256i z = _mm256_shuffle_epi8(_mm256_set1_epi32((int)mn_load_u32(p)), byte);
+    __m256i z = _mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), byte);
     z = _mm256_cmpeq_epi8(_mm256_and_si256(z, bit), bit);
     return _mm256_and_si256(z, _mm256_set1_epi8(value));
+}
+
+MN_INLINE __m256i mn_where(const uint8_t *p, char value)
+{
+    return mn_where_bits(mn_load_u32(p), value);
 }
 
 /* 32 codes of `bits` bits from a stream; reads 8 - bits bytes too many. */
@@ -71,6 +76,51 @@ MN_INLINE __m256i mn_stream_codes(const uint8_t *p, int bits)
     }
     return _mm256_setr_epi64x((long long)c[0], (long long)c[1], (long long)c[2],
                               (long long)c[3]);
+}
+
+/* 32 entries of a codebook with their signs or shifts. */
+MN_INLINE __m256i mn_grid_codes(int kind, const uint8_t *p, int i)
+{
+    const __m256i zero = _mm256_set1_epi8((char)mn_zero(kind)), one = _mm256_set1_epi8(1);
+    __m256i z = _mm256_setr_epi64x(
+        (long long)mn_grid_8(kind, p, i, 0), (long long)mn_grid_8(kind, p, i, 1),
+        (long long)mn_grid_8(kind, p, i, 2), (long long)mn_grid_8(kind, p, i, 3));
+    if (mn_is_signed_grid(kind)) {
+        __m256i negative = mn_where_bits(mn_signs_32(kind, p, i), (char)0xff);
+        return _mm256_add_epi8(_mm256_sign_epi8(z, _mm256_or_si256(negative, one)), zero);
+    }
+    z = _mm256_and_si256(_mm256_slli_epi16(z, 3), _mm256_set1_epi8((char)0xf8));
+    uint64_t shifts = _pdep_u64(mn_shifts_4(kind, p, i), 0x0001000100010001);
+    __m256i down = _mm256_cvtepi16_epi64(_mm_cvtsi64_si128((long long)shifts));
+    down = _mm256_sub_epi64(_mm256_setzero_si256(), down);      /* all ones where it is */
+    z = _mm256_add_epi8(z, _mm256_add_epi8(zero, one));
+    return _mm256_add_epi8(z, _mm256_and_si256(down, _mm256_set1_epi8(-2)));
+}
+
+/* Digits of TQ1_0: floor(3 * (b * power mod 256) / 256) of each byte. */
+MN_INLINE __m256i mn_ternary(__m256i b, __m256i power)
+{
+    const __m256i low = _mm256_set1_epi16(255), three = _mm256_set1_epi16(3);
+    __m256i even = _mm256_mullo_epi16(_mm256_and_si256(b, low), _mm256_and_si256(power, low));
+    __m256i odd = _mm256_mullo_epi16(_mm256_srli_epi16(b, 8), _mm256_srli_epi16(power, 8));
+    even = _mm256_srli_epi16(_mm256_mullo_epi16(_mm256_and_si256(even, low), three), 8);
+    odd = _mm256_mullo_epi16(_mm256_and_si256(odd, low), three);
+    return _mm256_or_si256(even, _mm256_andnot_si256(low, odd));
+}
+
+MN_INLINE __m256i mn_codes_tq1_0(const uint8_t *p, int i)
+{
+    static const uint8_t powers[5] = { 1, 3, 9, 27, 81 };
+    if (i < 5) return mn_ternary(mn_load_32(p), _mm256_set1_epi8((char)powers[i]));
+    __m128i b = mn_load_16(p + 32), last = _mm_set1_epi32((int)mn_u32(p + 48));
+    if (i == 5)
+        return mn_ternary(_mm256_set_m128i(b, b),
+                          _mm256_set_m128i(_mm_set1_epi8(3), _mm_set1_epi8(1)));
+    if (i == 6)
+        return mn_ternary(_mm256_set_m128i(b, b),
+                          _mm256_set_m128i(_mm_set1_epi8(27), _mm_set1_epi8(9)));
+    __m128i rising = _mm_setr_epi32(0x01010101, 0x03030303, 0x09090909, 0x1b1b1b1b);
+    return mn_ternary(_mm256_set_m128i(last, b), _mm256_set_m128i(rising, _mm_set1_epi8(81)));
 }
 
 /* Columns 32 i .. 32 i + 31 of the step at p. */
@@ -103,6 +153,10 @@ MN_INLINE __m256i mn_codes(int kind, const uint8_t *p, int i)
     case MN_MXFP4: return mn_lookup(mn_e2m1_table(), mn_nibbles_16(p + 17 * i + 1));
     case MN_MLX_MXFP4: case MN_MLX_NVFP4:
         return mn_lookup(mn_e2m1_table(), mn_nibbles_in_order(p + 16 * i));
+    case MN_IQ2_XXS: case MN_IQ2_XS: case MN_IQ2_S: case MN_IQ3_XXS: case MN_IQ3_S:
+    case MN_IQ1_S: case MN_IQ1_M: return mn_grid_codes(kind, p, i);
+    case MN_TQ1_0: return mn_codes_tq1_0(p, i);
+    case MN_TQ2_0: return mn_bits(mn_load_32(p + i / 4 * 32), i % 4 * 2, 2);
     case MN_KIND_AFFINE2: return mn_stream_codes(p + 8 * i, 2);
     case MN_KIND_AFFINE3: return mn_stream_codes(p + 12 * i, 3);
     case MN_KIND_AFFINE4: return mn_stream_codes(p + 16 * i, 4);
@@ -167,6 +221,15 @@ MN_INLINE mn_scales mn_step_scales(int kind, const uint8_t *p)
                                 mn_half_e8m0(p[51]), mn_half_e8m0(p[68]), mn_half_e8m0(p[85]),
                                 mn_half_e8m0(p[102]), mn_half_e8m0(p[119]));
         break;
+    case MN_IQ2_XXS: case MN_IQ2_XS: case MN_IQ2_S: case MN_IQ3_XXS: case MN_IQ3_S:
+    case MN_IQ1_S: case MN_IQ1_M: {
+        mn_odd_scales odd = mn_iq_scales(kind, p);
+        r.s[0] = mn_small_ints(odd.bytes[0], odd.unit);
+        if (mn_group(kind) == 16) r.s[1] = mn_small_ints(odd.bytes[1], odd.unit);
+        break;
+    }
+    case MN_TQ1_0: r.s[0] = _mm256_set1_ps(mn_half(p + 52)); break;
+    case MN_TQ2_0: r.s[0] = _mm256_set1_ps(mn_half(p + 64)); break;
     default: __builtin_unreachable();
     }
     return r;

@@ -12,7 +12,7 @@
 #ifndef MN_BACKEND_NATIVE_CPU_UNPACK_AVX512_H
 #define MN_BACKEND_NATIVE_CPU_UNPACK_AVX512_H
 
-#include "backend/native/cpu/matmul_kinds.h"
+#include "backend/native/cpu/unpack_iq.h"
 
 /* ---- codes -------------------------------------------------------------------------- */
 
@@ -95,6 +95,120 @@ MN_INLINE __m512i mn_add_where(__m512i z, const uint8_t *lo, const uint8_t *hi, 
     return _mm512_mask_add_epi8(z, bits, z, value);
 }
 
+/* Indexes of the 8 entries of part i: low bytes, and the bits above them as 8 fields of
+ * `width` bits. */
+MN_INLINE __m256i mn_indexes_8(const uint8_t *low, uint32_t high, int width)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i at = _mm256_mullo_epi32(lane, _mm256_set1_epi32(width));
+    __m256i bits = _mm256_srlv_epi32(_mm256_set1_epi32((int)high), at);
+    bits = _mm256_and_si256(bits, _mm256_set1_epi32((1 << width) - 1));
+    __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)low));
+    return _mm256_or_si256(bytes, _mm256_slli_epi32(bits, 8));
+}
+
+MN_INLINE __m512i mn_grid_of_8(__m256i indexes, const uint64_t *grid)
+{
+    return _mm512_i32gather_epi64(indexes, grid, 8);
+}
+
+MN_INLINE __m512i mn_grid_64(int kind, const uint8_t *p, int i)
+{
+    switch (kind) {
+    case MN_IQ2_XXS: {
+        __m128i two = _mm_cvtsi32_si128((int)mn_u32(p + 2 + 16 * i));
+        two = _mm_insert_epi32(two, (int)mn_u32(p + 10 + 16 * i), 1);
+        return mn_grid_of_8(_mm256_cvtepu8_epi32(two), mn_iq2_xxs_grid);
+    }
+    case MN_IQ2_XS: {
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + 2 + 16 * i));
+        v = _mm_and_si128(v, _mm_set1_epi16(511));
+        return mn_grid_of_8(_mm256_cvtepu16_epi32(v), mn_iq2_xs_grid);
+    }
+    case MN_IQ2_S:
+        return mn_grid_of_8(mn_indexes_8(p + 2 + 8 * i, mn_load_u16(p + 66 + 2 * i), 2),
+                            mn_iq2_s_grid);
+    case MN_IQ3_XXS: {
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + 2 + 16 * i));
+        return _mm512_i32gather_epi32(_mm512_cvtepu8_epi32(v), mn_iq3_xxs_grid, 4);
+    }
+    case MN_IQ3_S: {
+        __m512i v = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(p + 2 + 16 * i)));
+        v = _mm512_mask_or_epi32(v, mn_load_u16(p + 66 + 2 * i), v, _mm512_set1_epi32(256));
+        return _mm512_i32gather_epi32(v, mn_iq3_s_grid, 4);
+    }
+    case MN_IQ1_S: {
+        uint32_t high = _pext_u32(mn_u32(p + 34 + 4 * i), 0x0fff0fff);
+        return mn_grid_of_8(mn_indexes_8(p + 2 + 8 * i, high, 3), mn_iq1_grid);
+    }
+    case MN_IQ1_M: {
+        uint32_t high = _pext_u32(mn_u32(p + 32 + 4 * i), 0x77777777);
+        return mn_grid_of_8(mn_indexes_8(p + 8 * i, high, 3), mn_iq1_grid);
+    }
+    default: __builtin_unreachable();
+    }
+}
+
+/* 64 entries of a codebook with their signs or shifts. */
+MN_INLINE __m512i mn_grid_codes(int kind, const uint8_t *p, int i)
+{
+    const __m512i zero = _mm512_set1_epi8((char)mn_zero(kind));
+    __m512i z = mn_grid_64(kind, p, i);
+    if (mn_is_signed_grid(kind)) {
+        __mmask64 negative = mn_signs_32(kind, p, 2 * i) |
+                             (uint64_t)mn_signs_32(kind, p, 2 * i + 1) << 32;
+        return _mm512_mask_sub_epi8(_mm512_add_epi8(zero, z), negative, zero, z);
+    }
+    uint32_t down = mn_shifts_4(kind, p, 2 * i) | mn_shifts_4(kind, p, 2 * i + 1) << 4;
+    z = _mm512_and_si512(_mm512_slli_epi16(z, 3), _mm512_set1_epi8((char)0xf8));
+    __m512i middle = _mm512_mask_blend_epi64((__mmask8)down,
+                                             _mm512_set1_epi8((char)(mn_zero(kind) + 1)),
+                                             _mm512_set1_epi8((char)(mn_zero(kind) - 1)));
+    return _mm512_add_epi8(z, middle);
+}
+
+/* A byte for each 128 bits. */
+MN_INLINE __m512i mn_powers(int a, int b, int c, int d)
+{
+    const int ones = 0x01010101;
+    return _mm512_setr_epi32(a * ones, a * ones, a * ones, a * ones, b * ones, b * ones, b * ones,
+                             b * ones, c * ones, c * ones, c * ones, c * ones, d * ones, d * ones,
+                             d * ones, d * ones);
+}
+
+/* Digits of TQ1_0: floor(3 * (b * power mod 256) / 256) of each byte. */
+MN_INLINE __m512i mn_ternary(__m512i b, __m512i power)
+{
+    const __m512i low = _mm512_set1_epi16(255), three = _mm512_set1_epi16(3);
+    __m512i even = _mm512_mullo_epi16(_mm512_and_si512(b, low), _mm512_and_si512(power, low));
+    __m512i odd = _mm512_mullo_epi16(_mm512_srli_epi16(b, 8), _mm512_srli_epi16(power, 8));
+    even = _mm512_srli_epi16(_mm512_mullo_epi16(_mm512_and_si512(even, low), three), 8);
+    odd = _mm512_mullo_epi16(_mm512_and_si512(odd, low), three);
+    return _mm512_ternarylogic_epi64(even, odd, low, 0xf4);     /* even | (odd & ~low) */
+}
+
+MN_INLINE __m512i mn_codes_tq1_0(const uint8_t *p, int i)
+{
+    __m256i wide = _mm256_loadu_si256((const __m256i *)p);
+    __m128i narrow = _mm_loadu_si128((const __m128i *)(p + 32));
+    __m512i b = _mm512_broadcast_i64x4(wide), power;
+    if (i == 0) {
+        power = mn_powers(1, 1, 3, 3);
+    } else if (i == 1) {
+        power = mn_powers(9, 9, 27, 27);
+    } else if (i == 2) {
+        b = _mm512_inserti64x4(b, _mm256_broadcastsi128_si256(narrow), 1);
+        power = mn_powers(81, 81, 1, 3);
+    } else {
+        __m128i last = _mm_set1_epi32((int)mn_u32(p + 48));
+        b = _mm512_inserti32x4(_mm512_broadcast_i32x4(narrow), last, 3);
+        power = mn_powers(9, 27, 81, 0);
+        power = _mm512_inserti32x4(power, _mm_setr_epi32(0x01010101, 0x03030303, 0x09090909,
+                                                         0x1b1b1b1b), 3);
+    }
+    return mn_ternary(b, power);
+}
+
 /* Columns 64 i .. 64 i + 63 of the step at p. */
 MN_INLINE __m512i mn_codes(int kind, const uint8_t *p, int i)
 {
@@ -135,6 +249,10 @@ MN_INLINE __m512i mn_codes(int kind, const uint8_t *p, int i)
         return mn_lookup(mn_e2m1_table(), mn_nibbles_2x16(p + 34 * i + 1, p + 34 * i + 18));
     case MN_MLX_MXFP4: case MN_MLX_NVFP4:
         return mn_lookup(mn_e2m1_table(), mn_stream_codes(p + 32 * i, 4));
+    case MN_IQ2_XXS: case MN_IQ2_XS: case MN_IQ2_S: case MN_IQ3_XXS: case MN_IQ3_S:
+    case MN_IQ1_S: case MN_IQ1_M: return mn_grid_codes(kind, p, i);
+    case MN_TQ1_0: return mn_codes_tq1_0(p, i);
+    case MN_TQ2_0: return mn_planes_2bit(p + i / 2 * 32, i % 2);
     case MN_KIND_AFFINE2: return mn_stream_codes(p + 16 * i, 2);
     case MN_KIND_AFFINE3: return mn_stream_codes(p + 24 * i, 3);
     case MN_KIND_AFFINE4: return mn_stream_codes(p + 32 * i, 4);
@@ -203,6 +321,19 @@ MN_INLINE mn_scales mn_step_scales(int kind, const uint8_t *p)
             mn_half_e8m0(p[68]), mn_half_e8m0(p[85]), mn_half_e8m0(p[102]),
             mn_half_e8m0(p[119])));
         break;
+    case MN_IQ2_XXS: case MN_IQ3_XXS: case MN_IQ3_S: case MN_IQ1_S: {
+        mn_odd_scales odd = mn_iq_scales(kind, p);
+        r.s = mn_small_ints(odd.bytes[0], odd.unit);
+        break;
+    }
+    case MN_IQ2_XS: case MN_IQ2_S: case MN_IQ1_M: {
+        mn_odd_scales odd = mn_iq_scales(kind, p);
+        __m128i bytes = _mm_set_epi64x((long long)odd.bytes[1], (long long)odd.bytes[0]);
+        r.s = mn_scaled_bytes(bytes, odd.unit);
+        break;
+    }
+    case MN_TQ1_0: r.s = _mm512_set1_ps(mn_half(p + 52)); break;
+    case MN_TQ2_0: r.s = _mm512_set1_ps(mn_half(p + 64)); break;
     default: __builtin_unreachable();
     }
     return r;
