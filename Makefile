@@ -67,7 +67,7 @@ ISA_amx     := $(ISA_avx512) -mamx-tile -mamx-int8 -mamx-bf16
 ISA_dotprod := -march=armv8.2-a+dotprod+fp16
 ISA_i8mm    := -march=armv8.6-a+i8mm+bf16+fp16
 
-PKGS := jansson libutf8proc libpcre2-8
+PKGS := jansson libutf8proc libpcre2-8 libcrypto
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 CLI_LIBS   := $(shell $(PKG_CONFIG) --libs libedit libevent_core libcrypto 2>/dev/null)
@@ -120,7 +120,10 @@ $(B)/minerva: $(CLI_OBJ) $(B)/libminerva.a
 
 $(B)/tests/%: $(B)/tests/%.o $(B)/libminerva.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
+
+# The hub that tests talk to, also as a program of its own.
+$(B)/tests/test_hub_pull $(B)/tests/run_hub_server: $(B)/tests/hub_server.o
 
 # The server's parser is no part of the library.
 $(B)/tests/test_http_parse: $(B)/src/server/http_parse.o

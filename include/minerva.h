@@ -512,6 +512,121 @@ typedef struct {
 MINERVA_API minerva_status minerva_convert(const char *source, const char *target,
     const minerva_convert_options *options, char **report, minerva_error *err);
 
+/* ---- models on this machine and at the hub -----------------------------------------
+ *
+ * A hub object knows where models lie here (the own folder, other programs' caches, which
+ * are read in place) and how to reach HuggingFace or a mirror of it.  It holds options
+ * only: any number of threads may use one at once.  Answers are JSON texts that the caller
+ * frees with minerva_free(). */
+typedef struct minerva_hub minerva_hub;
+
+typedef enum {
+    MINERVA_PLACE_FOLDER = 0,   /* models as files and directories, any depth up to 4 */
+    MINERVA_PLACE_HF_CACHE,     /* ~/.cache/huggingface/hub */
+    MINERVA_PLACE_LM_STUDIO,    /* ~/.lmstudio/models */
+    MINERVA_PLACE_OLLAMA,       /* ~/.ollama/models: manifests and blobs */
+    MINERVA_PLACE_LLAMA_CPP     /* ~/.cache/llama.cpp */
+} minerva_place_kind;
+
+typedef struct {
+    minerva_place_kind kind;
+    const char *path;           /* need not exist */
+} minerva_place;
+
+typedef struct {
+    const char *home;           /* state folder: models/, catalogue.json; required */
+    const minerva_place *places;        /* [n_places] read in place, never written */
+    size_t n_places;
+    const char *bundled;        /* the model that comes with the program, or NULL */
+    const char *endpoint;       /* NULL: https://huggingface.co */
+    const char *token;          /* sent to the endpoint alone; NULL: none */
+    const char *proxy, *no_proxy, *ca_file;     /* NULL: none, none, the system's */
+    int32_t connections;        /* per file; 0: 4 */
+    int32_t retries;            /* failures in a row; 0: 6 */
+    int32_t backoff_ms, stall_ms;       /* 0: 500, 30000 */
+    int64_t chunk_bytes;        /* unit of resuming; 0: 8 MiB */
+    /* What a model may use here.  0: measured (free memory; how fast it is read). */
+    int64_t memory_bytes;
+    double read_bytes_per_s;
+} minerva_hub_options;
+
+MINERVA_API minerva_status minerva_hub_create(minerva_hub **out,
+    const minerva_hub_options *options, minerva_error *err);
+MINERVA_API void minerva_hub_free(minerva_hub *hub);
+
+/* *json: {"models":[{id, format, parameters, size_bytes, downloads, likes, license, gated,
+ * modified}], "next": page or null}.
+ * format  "gguf", "mlx" or NULL (all);  limit  per page, 0: 20
+ * page    NULL, or "next" of the answer before */
+MINERVA_API minerva_status minerva_hub_search(minerva_hub *hub, const char *text,
+    const char *format, int32_t limit, const char *page, char **json, minerva_error *err);
+
+/* What the hub has of a model.  name: "org/name[@revision]".
+ * *json: {id, commit, license, gated, context, parameters, variants:[{label, format,
+ * size_bytes, need_bytes, files, fits, tokens_per_s}], recommended, why, card}. */
+MINERVA_API minerva_status minerva_hub_info(minerva_hub *hub, const char *name, char **json,
+    minerva_error *err);
+
+typedef struct {
+    const char *why;            /* why this quantisation */
+    const char *state;          /* "fetching", "waiting", "checking" */
+    const char *file;
+    int32_t n_file, n_files;    /* 1 ... n_files */
+    int64_t bytes, total_bytes; /* of all files together */
+    double bytes_per_s;         /* over the last seconds; 0: not known yet */
+    double seconds_left;        /* -1: not known yet */
+} minerva_pull_progress;
+
+typedef struct {
+    bool plan_only;             /* say what would be fetched */
+    bool no_projector;          /* leave out mmproj files */
+    /* Called about ten times a second; false stops (MINERVA_CANCELLED; what has arrived is
+     * kept and the next pull goes on there). */
+    bool (*progress)(void *ctx, const minerva_pull_progress *p);
+    void *ctx;
+} minerva_pull_options;
+
+/* Fetch a model into home/models/org/name.
+ * name    "org/name[@revision][:quantisation or file]"; without a quantisation the best
+ *         that fits this machine
+ * *json   {name, path, id, commit, label, size_bytes, files, why, state: "pulled" | "here" |
+ *         "planned"}
+ * Errors  NOT_FOUND; UNSUPPORTED (gated, private, pickles only: what to do is said); FULL
+ *         (disk or memory; both sizes are said); LIMIT (the hub asks to wait too long); IO;
+ *         INVALID (twice another content than promised); CANCELLED.  After each of them the
+ *         parts that arrived are kept. */
+MINERVA_API minerva_status minerva_hub_pull(minerva_hub *hub, const char *name,
+    const minerva_pull_options *options, char **json, minerva_error *err);
+
+/* Every model here: [{name, path, place, format, label, size_bytes, own, pinned, aliases,
+ * last_used, id, commit, license}], ours first. */
+MINERVA_API minerva_status minerva_hub_list(minerva_hub *hub, char **json,
+    minerva_error *err);
+/* The path of a model by its name, alias, file name, or an unambiguous part of its name
+ * ("llama-3.2-1b-instruct-gguf", "org/name" where there is one quantisation of it).
+ * *name (may be NULL): the full name.  NOT_FOUND; INVALID: several match, they are named. */
+MINERVA_API minerva_status minerva_hub_find(minerva_hub *hub, const char *wanted,
+    char **path, char **name, minerva_error *err);
+/* Note that the model at `path` is used now.  Failures are of no consequence. */
+MINERVA_API void minerva_hub_touch(minerva_hub *hub, const char *path);
+/* Delete a model from our own folder.  INVALID: it is another program's, or pinned.
+ * *freed_bytes may be NULL. */
+MINERVA_API minerva_status minerva_hub_remove(minerva_hub *hub, const char *name,
+    int64_t *freed_bytes, minerva_error *err);
+/* alias -> model from now on; name NULL removes the alias. */
+MINERVA_API minerva_status minerva_hub_alias(minerva_hub *hub, const char *alias,
+    const char *name, minerva_error *err);
+/* Pinned models cannot be removed. */
+MINERVA_API minerva_status minerva_hub_pin(minerva_hub *hub, const char *name, bool pinned,
+    minerva_error *err);
+
+/* How to run a model on this machine.
+ * description  of minerva_model_describe()
+ * *json  {backend, device, context, kv, fits, weight_bytes, state_bytes, free_bytes,
+ *        tokens_per_s or null, why:[sentences]} */
+MINERVA_API minerva_status minerva_hub_recommend(minerva_hub *hub, const char *description,
+    char **json, minerva_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -137,6 +137,7 @@ static json_t *describe_fits(const minerva_model *m, const char **recommended)
             json_object_set_new(item, "why",
                                 json_string(st == MINERVA_OK ? fit.why : why.message));
             json_object_set_new(item, "device", json_string(info.device));
+            json_object_set_new(item, "memory_bytes", json_integer((json_int_t)info.memory_bytes));
             json_object_set_new(item, "weight_bytes", json_integer((json_int_t)fit.weight_bytes));
             json_object_set_new(item, "fixed_bytes",
                 json_integer((json_int_t)(fit.state_bytes_fixed + fit.scratch_bytes)));
