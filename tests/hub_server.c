@@ -512,8 +512,8 @@ static void set_up(listener *hub, listener *store, int port)
                    0);
     if (control == MAP_FAILED) exit(1);
     for (int i = 0; i < 2500; i++) {
-        char *path = malloc(20);
-        snprintf(path, 20, "part-%04d.json", i);
+        char *path = malloc(32);
+        snprintf(path, 32, "part-%04d.json", i);
         many[i] = (file){ path, 20, NULL, false, "" };
     }
     for (int i = 0; i < N_MODELS; i++)

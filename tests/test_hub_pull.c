@@ -418,7 +418,7 @@ static void a_pull_that_is_stopped_goes_on_where_it_was(void **state)
     char *text;
     minerva_error err = { 0 };
     minerva_pull_options o = { .progress = stop_after, .ctx = &limit };
-    atomic_store(&server.c->slow_us, 3000);
+    atomic_store(&server.c->slow_us, 15000);
     assert_int_equal(MINERVA_CANCELLED, minerva_hub_pull(p.hub, Q4, &o, &text, &err));
     assert_true(read_journal(&p, have, 32) > 0);
     atomic_store(&server.c->n_ranges, 0);
@@ -437,7 +437,7 @@ static void torn_parts_and_journals_are_noticed(void **state)
     char *text, path[4096];
     minerva_error err = { 0 };
     minerva_pull_options o = { .progress = stop_after, .ctx = &limit };
-    atomic_store(&server.c->slow_us, 3000);
+    atomic_store(&server.c->slow_us, 15000);
     assert_int_equal(MINERVA_CANCELLED, minerva_hub_pull(p.hub, Q4, &o, &text, &err));
     atomic_store(&server.c->slow_us, 0);
     snprintf(path, sizeof path, "%s/models/.pull/acme--tiny-GGUF/gguf/Tiny-Q4_K_M.gguf.part",
