@@ -70,7 +70,7 @@ ISA_i8mm    := -march=armv8.6-a+i8mm+bf16+fp16
 PKGS := jansson libutf8proc libpcre2-8 libcrypto
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
-CLI_LIBS   := $(shell $(PKG_CONFIG) --libs libedit libevent_core libcrypto 2>/dev/null)
+CLI_LIBS   := $(shell $(PKG_CONFIG) --libs libedit libevent_core libevent_openssl libssl libcrypto 2>/dev/null)
 
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Iinclude -Isrc -I. -fPIC -fvisibility=hidden -pthread \
              -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \

@@ -4,7 +4,7 @@
  *     was expected and what was found".
  * (2) Exit codes: 0 done, 1 failed, 2 wrong usage.
  * (3) This is the only room that reads the environment: MINERVA_HOME, MINERVA_CPU (kernel
- *     set), MINERVA_MODEL (default model).
+ *     set), MINERVA_MODEL (default model), MINERVA_SERVE_... (serve_config.c).
  */
 #ifndef MN_CLI_CLI_H
 #define MN_CLI_CLI_H
@@ -53,6 +53,8 @@ typedef struct {
 /* Parses argv (after the verb).  Returns -1 to go on, or the exit code to end with
  * (--help: 0, wrong usage: 2, said on stderr). */
 int cli_parse(cli_command *command, int argc, char **argv);
+/* What an option's value in text means; flags: true, false, 1, 0.  Texts are borrowed. */
+bool cli_set_option(const cli_option *option, const char *text);
 
 /* ---- errors and files (report.c) --------------------------------------------------- */
 /* "minerva: ..." on stderr; returns CLI_FAILED. */

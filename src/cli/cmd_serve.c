@@ -1,5 +1,6 @@
 /* minerva serve: the server. */
 #include "cli/cli.h"
+#include "cli/serve_config.h"
 #include "server/server.h"
 
 #include <stdio.h>
@@ -9,23 +10,39 @@
 enum { MAX_MODELS = 32 };
 
 typedef struct {
-    const char *host;
-    bool quiet;
-} ready_line;
+    mn_server_options o;
+    cli_model_options model;
+    cli_list keys, hosts, origins, load;
+    int32_t port, keep_alive, drain, max_connections, header_timeout, idle_timeout;
+    const char *cache_bytes, *memory, *max_body, *dir, *key_file, *log_format, *log_level;
+    const char *config, *new_key;
+    bool quiet, print;
+    char paths[MAX_MODELS][4096], home_models[4096];
+    mn_server_model models[MAX_MODELS];
+    cli_option options[SERVE_MAX_OPTIONS];
+    bool given[SERVE_MAX_OPTIONS];
+} settings;
 
 static void on_ready(void *ctx, int port)
 {
-    const ready_line *r = ctx;
-    if (!r->quiet)
-        fprintf(stderr, "minerva: serving at http://%s:%d\n", r->host ? r->host : "127.0.0.1", port);
+    const settings *s = ctx;
+    const char *host = s->o.host ? s->o.host : "127.0.0.1";
+    if (!s->quiet)
+        fprintf(stderr, strchr(host, ':') ? "minerva: serving at http%s://[%s]:%d\n"
+                                          : "minerva: serving at http%s://%s:%d\n",
+                s->o.tls_cert ? "s" : "", host, port);
 }
 
+/* In one piece, since several threads write. */
 static void on_log(void *ctx, minerva_log_level level, const char *line)
 {
-    static const char *const names[] = { "error", "warning", "info", "debug" };
-    const ready_line *r = ctx;
-    if (!r->quiet || level == MINERVA_LOG_ERROR)
-        fprintf(stderr, "level=%s %s\n", names[level], line);
+    size_t n = strlen(line);
+    char *text = malloc(n + 1);
+    if (!text) return;
+    memcpy(text, line, n);
+    text[n] = '\n';
+    fwrite(text, 1, n + 1, stderr);
+    free(text);
 }
 
 /* "models/qwen3.gguf" -> "qwen3": what clients call it. */
@@ -51,80 +68,176 @@ static bool parse_bytes(const char *s, size_t *out)
     return true;
 }
 
-int cli_serve(int argc, char **argv)
+static void add_options(settings *s)
 {
-    mn_server_options o = { 0 };
-    cli_model_options model = { 0 };
-    cli_list keys = { 0 }, hosts = { 0 }, origins = { 0 };
-    ready_line ready = { 0 };
-    int32_t port = 11434;
-    const char *cache_bytes = NULL, *memory = NULL, *dir = NULL;
-    int32_t keep_alive = 1800;
-    cli_option options[32] = {
-        { "--host", NULL, CLI_STRING, &o.host, "ADDR", "address to listen on (127.0.0.1)", 0 },
-        { "--port", "-p", CLI_INT, &port, "N", "port (11434); 0: any free one", 0 },
-        { "--key", NULL, CLI_STRINGS, &keys, "[NAME:]KEY", "a key that clients must have; may be "
-          "repeated", 0 },
-        { "--allow-host", NULL, CLI_STRINGS, &hosts, "NAME", "a further name of this server", 0 },
-        { "--allow-origin", NULL, CLI_STRINGS, &origins, "URL", "a web origin that may call it", 0 },
-        { "--parallel", NULL, CLI_INT, &o.scheduler.max_running, "N", "answers made together (32)", 0 },
-        { "--queue", NULL, CLI_INT, &o.scheduler.max_queued, "N", "requests that may wait (256)", 0 },
-        { "--cache-bytes", NULL, CLI_STRING, &cache_bytes, "N", "memory for answers and cached "
-          "prompts of each model, e.g. 8G (half of what is free)", 0 },
-        { "--models", NULL, CLI_STRING, &dir, "DIR", "models in here are loaded when asked for "
+    const cli_option options[] = {
+        { "--host", NULL, CLI_STRING, &s->o.host, "ADDR", "address to listen on (127.0.0.1)", 0 },
+        { "--port", "-p", CLI_INT, &s->port, "N", "port (11434); 0: any free one", 0 },
+        { "--key", NULL, CLI_STRINGS, &s->keys, "[NAME:]KEY", "a key that clients must have, or "
+          "its sha256:DIGEST; may be repeated", 0 },
+        { "--key-file", NULL, CLI_STRING, &s->key_file, "FILE", "more of them, one in a line", 0 },
+        { "--allow-host", NULL, CLI_STRINGS, &s->hosts, "NAME", "a further name of this server", 0 },
+        { "--allow-origin", NULL, CLI_STRINGS, &s->origins, "URL", "a web origin that may call it", 0 },
+        { "--tls-cert", NULL, CLI_STRING, &s->o.tls_cert, "FILE", "serve HTTPS with this chain (PEM)", 0 },
+        { "--tls-key", NULL, CLI_STRING, &s->o.tls_key, "FILE", "and this private key (PEM)", 0 },
+        { "--models", NULL, CLI_STRING, &s->dir, "DIR", "models in here are loaded when asked for "
           "($MINERVA_HOME/models)", 0 },
-        { "--on-demand", NULL, CLI_FLAG, &o.on_demand, NULL, "MODEL too is loaded when first "
+        { "--load", NULL, CLI_STRINGS, &s->load, "MODEL", "the same as an argument MODEL", 0 },
+        { "--on-demand", NULL, CLI_FLAG, &s->o.on_demand, NULL, "MODEL too is loaded when first "
           "asked for", 0 },
-        { "--memory", NULL, CLI_STRING, &memory, "N", "memory of all models together (90% of what "
-          "is free)", 0 },
-        { "--keep-alive", NULL, CLI_INT, &keep_alive, "S", "seconds without use until a model is "
-          "unloaded (1800); -1: never", 0 },
-        { "--quiet", "-q", CLI_FLAG, &ready.quiet, NULL, "log errors only", 0 },
+        { "--memory", NULL, CLI_STRING, &s->memory, "N", "memory of all models together (90% of "
+          "what is free)", 0 },
+        { "--cache-bytes", NULL, CLI_STRING, &s->cache_bytes, "N", "memory for answers and cached "
+          "prompts of each model, e.g. 8G (a quarter of --memory)", 0 },
+        { "--keep-alive", NULL, CLI_INT, &s->keep_alive, "S", "seconds without use until a model "
+          "is unloaded (1800); -1: never", 0 },
+        { "--parallel", NULL, CLI_INT, &s->o.scheduler.max_running, "N", "answers made together (32)", 0 },
+        { "--queue", NULL, CLI_INT, &s->o.scheduler.max_queued, "N", "requests that may wait (256)", 0 },
+        { "--max-connections", NULL, CLI_INT, &s->max_connections, "N", "connections (20000)", 0 },
+        { "--max-body", NULL, CLI_STRING, &s->max_body, "N", "bytes of a request's body (32M)", 0 },
+        { "--header-timeout", NULL, CLI_INT, &s->header_timeout, "S", "seconds for the headers (10)", 0 },
+        { "--idle-timeout", NULL, CLI_INT, &s->idle_timeout, "S", "seconds between requests (300)", 0 },
+        { "--drain", NULL, CLI_INT, &s->drain, "S", "seconds for running answers at the end (30)", 0 },
+        { "--log-format", NULL, CLI_STRING, &s->log_format, "text|json", "of the log on stderr", 0 },
+        { "--log-level", NULL, CLI_STRING, &s->log_level, "LEVEL", "error, warning, info or debug", 0 },
+        { "--quiet", "-q", CLI_FLAG, &s->quiet, NULL, "log errors only", 0 },
+        { "--config", NULL, CLI_STRING, &s->config, "FILE", "settings as {\"serve\": {...}} "
+          "($MINERVA_HOME/config.json)", 0 },
+        { "--print-config", NULL, CLI_FLAG, &s->print, NULL, "show the settings in force, and end", 0 },
+        { "--new-key", NULL, CLI_STRING, &s->new_key, "NAME", "make a key, show it, and end", 0 },
     };
-    cli_add_model_options(options + 13, &model);
+    enum { N = sizeof options / sizeof *options };
+    _Static_assert(N + 8 <= SERVE_MAX_OPTIONS, "room for the options of models");
+    memcpy(s->options, options, sizeof options);
+    cli_add_model_options(s->options + N, &s->model);
+    for (size_t i = 0; s->options[i].name; i++) s->options[i].given = &s->given[i];
+}
+
+static bool bytes_option(const char *name, const char *text, size_t *out)
+{
+    if (!text || parse_bytes(text, out)) return true;
+    cli_usage("%s: a number with K, M or G expected, \"%s\" found", name, text);
+    return false;
+}
+
+static bool range_option(const char *name, int32_t value, int32_t lo, int32_t hi)
+{
+    if (value >= lo && value <= hi) return true;
+    cli_usage("%s: %d to %d expected, %d found", name, lo, hi, value);
+    return false;
+}
+
+static bool settle_log(settings *s)
+{
+    static const char *const levels[] = { "error", "warning", "info", "debug" };
+    int level = s->quiet ? MINERVA_LOG_ERROR : s->model.verbose ? MINERVA_LOG_DEBUG : MINERVA_LOG_INFO;
+    if (s->log_level)
+        for (level = 3; level >= 0 && strcmp(levels[level], s->log_level);) level--;
+    if (level < 0) {
+        cli_usage("--log-level: error, warning, info or debug expected, \"%s\" found", s->log_level);
+        return false;
+    }
+    if (s->log_format && strcmp(s->log_format, "text") && strcmp(s->log_format, "json")) {
+        cli_usage("--log-format: text or json expected, \"%s\" found", s->log_format);
+        return false;
+    }
+    s->o.log = on_log;
+    s->o.log_level = (minerva_log_level)level;
+    s->o.log_json = s->log_format && !strcmp(s->log_format, "json");
+    return true;
+}
+
+/* Settings into the server's options; false after an error line. */
+static bool settle(settings *s)
+{
+    mn_server_options *o = &s->o;
+    if (!range_option("--port", s->port, 0, 65535) || !range_option("--drain", s->drain, 1, 86400)
+        || !range_option("--keep-alive", s->keep_alive, -1, 1000000000)
+        || !range_option("--max-connections", s->max_connections, 1, 1000000)
+        || !range_option("--header-timeout", s->header_timeout, 1, 3600)
+        || !range_option("--idle-timeout", s->idle_timeout, 1, 86400) || !settle_log(s)
+        || !cli_load_options(&s->model, &o->load)
+        || !bytes_option("--cache-bytes", s->cache_bytes, &o->load.state_limit_bytes)
+        || !bytes_option("--memory", s->memory, &o->memory_bytes)
+        || !bytes_option("--max-body", s->max_body, &o->max_body_bytes)) return false;
+    o->port = s->port ? s->port : -1;
+    o->keep_alive_s = s->keep_alive ? s->keep_alive : 1;
+    o->drain_s = s->drain;
+    o->max_connections = s->max_connections;
+    o->header_timeout_s = s->header_timeout;
+    o->idle_timeout_s = s->idle_timeout;
+    o->keys = s->keys.items;
+    o->n_keys = s->keys.n;
+    o->hosts = s->hosts.items;
+    o->n_hosts = s->hosts.n;
+    o->origins = s->origins.items;
+    o->n_origins = s->origins.n;
+    snprintf(s->home_models, sizeof s->home_models, "%s/models", cli_home());
+    o->model_dir = s->dir ? s->dir : s->home_models;
+    o->models = s->models;
+    o->on_ready = on_ready;
+    o->ctx = o->log_ctx = s;
+    return true;
+}
+
+static bool find_models(settings *s, const cli_command *c)
+{
+    const char *names[MAX_MODELS];
+    size_t n = 0;
+    for (int i = 0; i < c->n_args; i++) names[n++] = c->args[i];
+    for (size_t i = 0; i < s->load.n && n < MAX_MODELS; i++) names[n++] = s->load.items[i];
+    if (n == 0) names[n++] = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (!cli_find_model(names[i], s->paths[i])) {
+            cli_fail_with("%s: no such model", names[i] ? names[i] : "the bundled model");
+            return false;
+        }
+        s->models[i] = (mn_server_model){ name_of(s->paths[i]), s->paths[i] };
+        s->o.n_models++;
+    }
+    return true;
+}
+
+static int serve(settings *s, int argc, char **argv)
+{
     cli_command c = {
-        .verb = "serve", .usage = "serve [MODEL...] [options]",
+        .verb = "serve", .usage = "serve [MODEL...] [options]", .options = s->options,
         .about = "An OpenAI-compatible server.  Without MODEL the bundled one is served; clients\n"
-                 "name a model by its file's name.  SIGTERM finishes what is running.",
-        .options = options, .max_args = MAX_MODELS,
+                 "name a model by its file's name.  SIGTERM finishes what is running.\n"
+                 "Every option may also stand in the configuration (cache_bytes) or in the\n"
+                 "environment (MINERVA_SERVE_CACHE_BYTES); an option given here goes before these.",
+        .max_args = MAX_MODELS,
     };
+    serve_source sources[SERVE_MAX_OPTIONS];
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
-    if (port < 0 || port > 65535) return cli_usage("--port: 0 to 65535 expected, %d found", port);
-    static char paths[MAX_MODELS][4096];
-    mn_server_model models[MAX_MODELS];
-    size_t n = c.n_args ? (size_t)c.n_args : 1;
-    for (size_t i = 0; i < n; i++) {
-        const char *name = c.n_args ? c.args[i] : NULL;
-        if (!cli_find_model(name, paths[i]))
-            return cli_fail_with("%s: no such model", name ? name : "the bundled model");
-        models[i] = (mn_server_model){ name_of(paths[i]), paths[i] };
+    if (s->new_key) return serve_new_key(s->new_key);
+    if ((code = serve_config_read(s->options, s->given, s->config, sources)) >= 0) return code;
+    if (s->print) {
+        serve_config_print(s->options, sources);
+        return CLI_OK;
     }
-    o.port = port ? port : -1;
-    o.models = models;
-    o.n_models = n;
-    o.keys = keys.items;
-    o.n_keys = keys.n;
-    o.hosts = hosts.items;
-    o.n_hosts = hosts.n;
-    o.origins = origins.items;
-    o.n_origins = origins.n;
-    o.on_ready = on_ready;
-    o.log = on_log;
-    ready.host = o.host;
-    o.ctx = o.log_ctx = &ready;
-    char home_dir[4096];
-    snprintf(home_dir, sizeof home_dir, "%s/models", cli_home());
-    o.model_dir = dir ? dir : home_dir;
-    o.keep_alive_s = keep_alive < 0 ? -1 : keep_alive ? keep_alive : 1;
+    if (s->key_file && (code = serve_read_keys(s->key_file, &s->keys)) >= 0) return code;
+    if (!settle(s)) return CLI_USAGE;
+    if (!find_models(s, &c)) return CLI_FAILED;
     minerva_error err = { 0 };
-    if (!cli_load_options(&model, &o.load)) return CLI_USAGE;
-    if (cache_bytes && !parse_bytes(cache_bytes, &o.load.state_limit_bytes))
-        return cli_usage("--cache-bytes: a number with K, M or G expected, \"%s\" found",
-                         cache_bytes);
-    if (memory && !parse_bytes(memory, &o.memory_bytes))
-        return cli_usage("--memory: a number with K, M or G expected, \"%s\" found", memory);
-    minerva_status st = mn_serve(&o, &err);
-    for (size_t i = 0; i < n; i++) free((char *)models[i].name);
+    minerva_status st = mn_serve(&s->o, &err);
+    for (size_t i = 0; i < s->o.n_models; i++) free((char *)s->models[i].name);
     return st == MINERVA_OK ? CLI_OK : cli_fail(&err);
+}
+
+int cli_serve(int argc, char **argv)
+{
+    settings *s = calloc(1, sizeof *s);
+    if (!s) return cli_fail_with("out of memory");
+    s->port = 11434;
+    s->keep_alive = 1800;
+    s->drain = 30;
+    s->max_connections = 20000;
+    s->header_timeout = 10;
+    s->idle_timeout = 300;
+    add_options(s);
+    int code = serve(s, argc, argv);
+    free(s);
+    return code;
 }

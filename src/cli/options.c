@@ -20,14 +20,14 @@ static void print_help(const cli_command *c)
     }
 }
 
-static bool parse_value(const cli_option *o, const char *text)
+bool cli_set_option(const cli_option *o, const char *text)
 {
     char *end;
     errno = 0;
     switch (o->kind) {
     case CLI_FLAG:
-        *(bool *)o->value = true;
-        return true;
+        *(bool *)o->value = !strcmp(text, "true") || !strcmp(text, "1");
+        return *(bool *)o->value || !strcmp(text, "false") || !strcmp(text, "0");
     case CLI_INT: {
         long v = strtol(text, &end, 10);
         if (errno || end == text || *end || v < INT32_MIN || v > INT32_MAX) return false;
@@ -92,7 +92,7 @@ static int parse_option(const cli_command *c, int argc, char **argv, int *i)
             if (*i + 1 >= argc) return cli_usage("%s: %s expected after it", o->name, o->metavar);
             value = argv[++*i];
         }
-        if (!parse_value(o, value))
+        if (!cli_set_option(o, o->kind == CLI_FLAG ? "true" : value))
             return cli_usage("%s: %s expected, \"%s\" found", o->name, kinds[o->kind], value);
         if (o->given) *o->given = true;
         return -1;

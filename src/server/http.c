@@ -1,5 +1,6 @@
 /* Connections on libevent; see http.h.
  *
+ *   (new) -> HANDSHAKE (TLS only)
  *            accept                 head complete         body complete
  *   (new) ----------> READ_HEAD ------------------> READ_BODY --------> HANDLE
  *                         ^                                               | answer begun
@@ -11,6 +12,7 @@
 #include "server/http.h"
 #include "base/status.h"
 #include "server/http_parse.h"
+#include "server/tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,6 +20,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include <event2/util.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -31,7 +34,7 @@
 
 enum { BODY_RATE_PERIOD_S = 5, CLOSE_LINGER_S = 2 };
 
-typedef enum { READ_HEAD, READ_BODY, HANDLE, ANSWER, CLOSING } conn_state;
+typedef enum { HANDSHAKE, READ_HEAD, READ_BODY, HANDLE, ANSWER, CLOSING } conn_state;
 
 struct mn_http_conn {
     mn_http *http;
@@ -65,11 +68,13 @@ typedef struct timer_entry {
 struct mn_http {
     mn_http_options o;
     struct event_base *base;
+    mn_tls *tls;                /* NULL: plain */
     struct evconnlistener *listener;
     int port;
     mn_http_conn *conns;
     mn_http_stats stats;
     uint64_t next_id;
+    uint32_t boot;
     bool stopping;              /* no keep-alive any more */
     timer_entry *timers;
     int wake_fd;
@@ -121,6 +126,12 @@ static void conn_free(mn_http_conn *c)
     free(c);
 }
 
+static void end_our_side(mn_http_conn *c)
+{
+    if (c->http->tls) mn_tls_say_end(c->bev);
+    shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+}
+
 /* The client has sent its last; ours may still have to go out. */
 static void conn_end_if_flushed(mn_http_conn *c)
 {
@@ -136,8 +147,7 @@ static void conn_close_after_output(mn_http_conn *c)
     evbuffer_drain(bufferevent_get_input(c->bev), SIZE_MAX);
     set_timer(c, CLOSE_LINGER_S);
     if (c->ended) conn_end_if_flushed(c);
-    else if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
-        shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+    else if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) end_our_side(c);
 }
 
 static void report_finished(mn_http *h, const mn_http_request *r)
@@ -170,8 +180,11 @@ static void write_head(mn_http_conn *c, int status, const char *content_type, co
                        bool chunked, size_t len, const mn_http_request *r)
 {
     struct evbuffer *out = bufferevent_get_output(c->bev);
-    evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nX-Request-Id: %llu\r\n", status, reason(status),
-                        (unsigned long long)(r ? r->id : c->http->next_id));
+    mn_http_request none = { .id = c->http->next_id, .boot = c->http->boot };
+    char name[40];
+    mn_http_request_name(r ? r : &none, name);
+    evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nX-Request-Id: %s\r\n", status, reason(status),
+                        name);
     if (r && r->origin)
         evbuffer_add_printf(out, "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n", r->origin);
     if (content_type) evbuffer_add_printf(out, "Content-Type: %s\r\n", content_type);
@@ -351,6 +364,7 @@ static bool read_head(mn_http_conn *c)
     c->request = r;
     r->conn = c;
     r->id = ++c->http->next_id;
+    r->boot = c->http->boot;
     r->arrived_s = now_s();
     name_peer(c, r);
     int status = mn_http_parse_head(r, head, (size_t)len, &c->framing, &why);
@@ -449,12 +463,17 @@ static void on_written(struct bufferevent *bev, void *ctx)
     /* Called late, so there may be something to write again. */
     if (c->state != CLOSING || evbuffer_get_length(bufferevent_get_output(bev))) return;
     if (c->ended) conn_free(c);
-    else shutdown(bufferevent_getfd(bev), SHUT_WR);
+    else end_our_side(c);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *ctx)
 {
     mn_http_conn *c = ctx;
+    if (what & BEV_EVENT_CONNECTED && c->state == HANDSHAKE) {
+        c->state = READ_HEAD;
+        set_timer(c, c->http->o.idle_timeout_s);
+        return;
+    }
     if (what & BEV_EVENT_ERROR) c->ended = true;
     else if (what & BEV_EVENT_EOF && (c->state == READ_HEAD || c->state == CLOSING)) {
         /* Nothing more will come, but an answer may still be on its way out. */
@@ -509,7 +528,10 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     if (h->conns) h->conns->prev = c;
     h->conns = c;
     h->stats.n_connections++;
-    c->bev = bufferevent_socket_new(h->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+    c->state = h->tls ? HANDSHAKE : READ_HEAD;
+    c->bev = h->tls ? mn_tls_accept(h->tls, h->base, fd)
+                    : bufferevent_socket_new(h->base, fd, BEV_OPT_CLOSE_ON_FREE
+                                                          | BEV_OPT_DEFER_CALLBACKS);
     if (!c->bev) close(fd);
     c->timer = c->bev ? evtimer_new(h->base, on_timer, c) : NULL;
     if (!c->timer) {
@@ -520,7 +542,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     /* What is read ahead is bounded: a head, or a piece of a body. */
     bufferevent_setwatermark(c->bev, EV_READ, 0, h->o.max_header_bytes + 65536);
     bufferevent_enable(c->bev, EV_READ | EV_WRITE);
-    set_timer(c, h->o.idle_timeout_s);
+    set_timer(c, h->tls ? h->o.header_timeout_s : h->o.idle_timeout_s);
 }
 
 /* ---- posts, timers, signals -------------------------------------------------------- */
@@ -622,6 +644,14 @@ static void set_defaults(mn_http_options *o)
     }
 }
 
+static bool is_loopback(const struct sockaddr *a)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
+    return a->sa_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == 127
+           : a->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
 static minerva_status listen_on(mn_http *h, minerva_error *err)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV },
@@ -631,6 +661,10 @@ static minerva_status listen_on(mn_http *h, minerva_error *err)
     int code = getaddrinfo(h->o.host, port, &hints, &list);
     if (code)
         return mn_fail(err, MINERVA_INVALID, "host %s: %s", h->o.host, gai_strerror(code));
+    if (h->o.loopback_only && !is_loopback(list->ai_addr)) {
+        freeaddrinfo(list);
+        return mn_fail(err, MINERVA_INVALID, "host %s: %s", h->o.host, h->o.loopback_only);
+    }
     h->listener = evconnlistener_new_bind(h->base, on_accept, h,
         LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, 1024, list->ai_addr,
         (int)list->ai_addrlen);
@@ -649,21 +683,22 @@ static minerva_status listen_on(mn_http *h, minerva_error *err)
 
 minerva_status mn_http_create(mn_http **out, const mn_http_options *options, minerva_error *err)
 {
-    if (options->tls_cert || options->tls_key)
-        return mn_fail(err, MINERVA_UNSUPPORTED, "TLS is not built into this server; put a proxy "
-                       "in front of it");
     mn_http *h = calloc(1, sizeof *h);
     if (!h) return mn_fail_memory(err, sizeof *h);
     h->o = *options;
     set_defaults(&h->o);
+    evutil_secure_rng_get_bytes(&h->boot, sizeof h->boot);
     pthread_mutex_init(&h->mutex, NULL);
     h->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     h->base = event_base_new();
     h->wake = h->base && h->wake_fd >= 0
                   ? event_new(h->base, h->wake_fd, EV_READ | EV_PERSIST, run_posts, h) : NULL;
-    minerva_status st = h->wake && event_add(h->wake, NULL) == 0
-                            ? listen_on(h, err)
-                            : mn_fail(err, MINERVA_MEMORY, "the event loop could not be made");
+    minerva_status st = MINERVA_OK;
+    if (h->o.tls_cert || h->o.tls_key) st = mn_http_reload_tls(h, err);
+    if (st == MINERVA_OK)
+        st = h->wake && event_add(h->wake, NULL) == 0
+                 ? listen_on(h, err)
+                 : mn_fail(err, MINERVA_MEMORY, "the event loop could not be made");
     if (st != MINERVA_OK) {
         mn_http_free(h);
         return st;
@@ -690,8 +725,24 @@ void mn_http_free(mn_http *h)
     if (h->wake) event_free(h->wake);
     if (h->base) event_base_free(h->base);
     if (h->wake_fd >= 0) close(h->wake_fd);
+    mn_tls_free(h->tls);
     pthread_mutex_destroy(&h->mutex);
     free(h);
+}
+
+minerva_status mn_http_reload_tls(mn_http *h, minerva_error *err)
+{
+    mn_tls *fresh;
+    minerva_status st = mn_tls_create(&fresh, h->o.tls_cert, h->o.tls_key, err);
+    if (st != MINERVA_OK) return st;
+    mn_tls_free(h->tls);
+    h->tls = fresh;
+    return MINERVA_OK;
+}
+
+void mn_http_request_name(const mn_http_request *r, char out[40])
+{
+    snprintf(out, 40, "%08x-%llu", r->boot, (unsigned long long)r->id);
 }
 
 int mn_http_port(const mn_http *h) { return h->port; }

@@ -37,7 +37,8 @@ typedef struct mn_http_request {
     char *body;                 /* [body_len], a 0 byte behind it */
     size_t body_len;
     char peer[64];              /* "127.0.0.1:51234" */
-    uint64_t id;                /* counts up; for logs and X-Request-Id */
+    uint64_t id;                /* counts up */
+    uint32_t boot;              /* which run of the server */
     double arrived_s;           /* monotonic clock, when the headers were complete */
     int status;                 /* of the answer, once begun */
     size_t sent_bytes;          /* of the answer's body */
@@ -59,6 +60,7 @@ typedef struct {
     int header_timeout_s;       /* 0: 10 */
     int idle_timeout_s;         /* between requests; 0: 300 */
     size_t min_body_rate;       /* bytes/s, measured over 5 s; 0: 1 KB/s */
+    const char *loopback_only;  /* if set: why an address that others reach is refused */
     int max_connections;        /* 0: 20,000 (or what the descriptor limit allows) */
     void (*handle)(void *ctx, mn_http_request *r);
     /* Every answered or refused request, for logs; may be NULL. */
@@ -82,6 +84,9 @@ void mn_http_run(mn_http *h);
 void mn_http_stop_accepting(mn_http *h);
 /* No request is being read or answered, and all answers have gone out. */
 bool mn_http_is_quiet(const mn_http *h);
+/* Read the TLS files again; connections that are open keep what they have.  On an error
+ * what was there stays in use. */
+minerva_status mn_http_reload_tls(mn_http *h, minerva_error *err);
 /* From any thread: mn_http_run() returns. */
 void mn_http_stop(mn_http *h);
 /* From any thread: `fn(arg)` runs on the I/O thread, in order of posting.  false: out of
@@ -94,6 +99,8 @@ minerva_status mn_http_every(mn_http *h, int interval_ms, void (*fn)(void *arg),
 minerva_status mn_http_on_signal(mn_http *h, int signal, void (*fn)(void *arg), void *arg,
                                  minerva_error *err);
 
+/* "5f3a9c01-17": as in X-Request-Id and the log; no other process gives the same. */
+void mn_http_request_name(const mn_http_request *r, char out[40]);
 /* First value of a header (lower-case name), or NULL. */
 const char *mn_http_header_get(const mn_http_request *r, const char *name);
 

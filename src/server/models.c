@@ -221,10 +221,17 @@ static bool on_progress(void *ctx, float fraction)
     return !atomic_load(&st->server->models->quit);
 }
 
+static void on_engine_log(void *ctx, minerva_log_level level, const char *line)
+{
+    mn_server_log(ctx, level, "engine", "message", MN_LOG_TEXT, line, NULL);
+}
+
 static minerva_status open_engine(struct mn_model_state *st)
 {
     mn_server *s = st->server;
     minerva_model_options o = s->o->load;
+    o.log = on_engine_log;
+    o.log_ctx = s;
     o.state_limit_bytes = st->fit.cache_bytes;
     o.progress = on_progress;
     o.progress_ctx = st;
@@ -322,8 +329,8 @@ static void load_failed(struct mn_model_state *st)
     hide_path(st, &err);
     st->phase = UNLOADED;
     st->server->models->stats.n_failures++;
-    mn_server_log(st->server, MINERVA_LOG_WARNING, "event=load_failed model=%s why=\"%s\"",
-                  st->m->name, st->err.message);
+    mn_server_log(st->server, MINERVA_LOG_WARNING, "load_failed", "model", MN_LOG_TEXT,
+                  st->m->name, "why", MN_LOG_TEXT, st->err.message, NULL);
     answer_waiting(st->m, &err);
 }
 
@@ -345,9 +352,10 @@ static void become_ready(struct mn_model_state *st)
     st->used_s = now_s();
     st->load_s = st->used_s - st->started_s;
     st->server->models->stats.n_loads++;
-    mn_server_log(st->server, MINERVA_LOG_INFO, "event=loaded model=%s seconds=%.3f gb=%.3f "
-                  "cache_gb=%.3f", st->m->name, st->load_s, gb(st->need_bytes),
-                  gb(st->fit.cache_bytes));
+    mn_server_log(st->server, MINERVA_LOG_INFO, "loaded", "model", MN_LOG_TEXT, st->m->name,
+                  "seconds", MN_LOG_REAL, st->load_s, "bytes", MN_LOG_INT,
+                  (long long)st->need_bytes, "cache_bytes", MN_LOG_INT,
+                  (long long)st->fit.cache_bytes, NULL);
 }
 
 static void start_unload(struct mn_model_state *st)
@@ -416,8 +424,8 @@ static void admit(struct mn_model_state *st)
         while (need + all->used_bytes - bytes_coming(all) > all->limit_bytes
                && ((victim = least_recent(all, true)) || (victim = least_recent(all, false)))) {
             all->stats.n_evictions++;
-            mn_server_log(st->server, MINERVA_LOG_INFO, "event=evict model=%s for=%s",
-                          victim->name, st->m->name);
+            mn_server_log(st->server, MINERVA_LOG_INFO, "evict", "model", MN_LOG_TEXT,
+                          victim->name, "for", MN_LOG_TEXT, st->m->name, NULL);
             mn_model_unload(victim);
         }
         /* Otherwise others are being loaded; they can be asked to leave once they are. */
@@ -481,7 +489,8 @@ static void unloaded(void *arg)
     all->used_bytes -= st->need_bytes;
     st->need_bytes = 0;
     all->stats.n_unloads++;
-    mn_server_log(st->server, MINERVA_LOG_INFO, "event=unloaded model=%s", st->m->name);
+    mn_server_log(st->server, MINERVA_LOG_INFO, "unloaded", "model", MN_LOG_TEXT, st->m->name,
+                  NULL);
     admit_all(all);
     if (st->first) start_estimate(st);
 }

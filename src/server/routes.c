@@ -93,11 +93,12 @@ static bool host_allowed(const mn_server *s, const char *host)
     return false;
 }
 
-/* No Origin: no browser.  Our own page: http://HOST as in Host. */
+/* No Origin: no browser.  Our own page: http://HOST (https with TLS) as in Host. */
 static bool origin_allowed(const mn_server *s, const char *origin, const char *host)
 {
     if (!origin) return true;
-    if (!strncmp(origin, "http://", 7) && !strcmp(origin + 7, host)) return true;
+    const char *own = s->o->tls_cert ? "https://" : "http://";
+    if (!strncmp(origin, own, strlen(own)) && !strcmp(origin + strlen(own), host)) return true;
     for (size_t i = 0; i < s->o->n_origins; i++)
         if (!strcmp(origin, s->o->origins[i])) return true;
     return false;

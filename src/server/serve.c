@@ -18,17 +18,6 @@ static double now_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void mn_server_log(const mn_server *s, minerva_log_level level, const char *fmt, ...)
-{
-    char line[700];
-    va_list ap;
-    if (!s->o->log) return;
-    va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
-    va_end(ap);
-    s->o->log(s->o->log_ctx, level, line);
-}
-
 __attribute__((format(printf, 3, 4)))
 static minerva_status fail(minerva_error *err, minerva_status code, const char *fmt, ...)
 {
@@ -44,13 +33,28 @@ static minerva_status fail(minerva_error *err, minerva_status code, const char *
 static void on_finished(void *ctx, const mn_http_request *r)
 {
     mn_server *s = ctx;
+    char id[40];
     if (r->status >= 500) s->n_errors++;
-    mn_server_log(s, MINERVA_LOG_INFO, "request=%llu peer=%s method=%s path=%s status=%d bytes=%zu "
-             "seconds=%.3f", (unsigned long long)r->id, r->peer, r->method ? r->method : "-",
-             r->path ? r->path : "-", r->status, r->sent_bytes, now_s() - r->arrived_s);
+    mn_http_request_name(r, id);
+    mn_server_log(s, MINERVA_LOG_INFO, "request", "request", MN_LOG_TEXT, id, "peer", MN_LOG_TEXT,
+                  r->peer, "tenant", MN_LOG_TEXT, r->tenant && *r->tenant ? r->tenant : NULL,
+                  "method", MN_LOG_TEXT, r->method ? r->method : "-", "path", MN_LOG_TEXT,
+                  r->path ? r->path : "-", "model", MN_LOG_TEXT, r->model, "status", MN_LOG_INT,
+                  (long long)r->status, "bytes", MN_LOG_INT, (long long)r->sent_bytes, "seconds",
+                  MN_LOG_REAL, now_s() - r->arrived_s, NULL);
 }
 
 /* ---- keys -------------------------------------------------------------------------- */
+
+static bool read_digest(const char *hex, unsigned char out[32])
+{
+    if (strlen(hex) != 64 || hex[strspn(hex, "0123456789abcdefABCDEF")]) return false;
+    for (int i = 0; i < 32; i++) {
+        char byte[3] = { hex[2 * i], hex[2 * i + 1], 0 };
+        out[i] = (unsigned char)strtoul(byte, NULL, 16);
+    }
+    return true;
+}
 
 /* Only digests are kept. */
 static minerva_status add_keys(mn_server *s, minerva_error *err)
@@ -60,21 +64,21 @@ static minerva_status add_keys(mn_server *s, minerva_error *err)
     if (!s->keys) return fail(err, MINERVA_MEMORY, "out of memory");
     for (size_t i = 0; i < o->n_keys; i++) {
         const char *colon = strchr(o->keys[i], ':');
+        if (!strncmp(o->keys[i], "sha256:", 7)) colon = NULL;
         const char *secret = colon ? colon + 1 : o->keys[i];
-        if (strlen(secret) < 8)
-            return fail(err, MINERVA_INVALID, "key %zu: at least 8 characters expected", i + 1);
         mn_key *k = &s->keys[s->n_keys++];
         if (colon) snprintf(k->name, sizeof k->name, "%.*s", (int)(colon - o->keys[i]), o->keys[i]);
         else snprintf(k->name, sizeof k->name, "key%zu", i + 1);
-        SHA256((const unsigned char *)secret, strlen(secret), k->digest);
+        if (strncmp(secret, "sha256:", 7)) {
+            if (strlen(secret) < 8)
+                return fail(err, MINERVA_INVALID, "key %zu: at least 8 characters expected", i + 1);
+            SHA256((const unsigned char *)secret, strlen(secret), k->digest);
+        } else if (!read_digest(secret + 7, k->digest)) {
+            return fail(err, MINERVA_INVALID, "key %zu: 64 hexadecimal digits expected behind "
+                        "sha256:", i + 1);
+        }
     }
     return MINERVA_OK;
-}
-
-static bool is_loopback(const char *host)
-{
-    return !host || !strcmp(host, "localhost") || !strcmp(host, "::1")
-           || !strncmp(host, "127.", 4);
 }
 
 static void server_clear(mn_server *s)
@@ -101,10 +105,23 @@ static void on_signal(void *arg)
         return;
     }
     s->draining = true;
-    s->drain_until_s = now_s() + DRAIN_S;
-    mn_server_log(s, MINERVA_LOG_INFO, "draining: %lld answers in the making",
-             (long long)s->n_active);
+    s->drain_until_s = now_s() + (s->o->drain_s ? s->o->drain_s : DRAIN_S);
+    mn_server_log(s, MINERVA_LOG_INFO, "draining", "answers", MN_LOG_INT, (long long)s->n_active,
+                  NULL);
     mn_http_stop_accepting(s->http);
+}
+
+static void on_hangup(void *arg)
+{
+    mn_server *s = arg;
+    minerva_error err = { 0 };
+    if (!s->o->tls_cert) return;
+    if (mn_http_reload_tls(s->http, &err) == MINERVA_OK)
+        mn_server_log(s, MINERVA_LOG_INFO, "certificate_read", "file", MN_LOG_TEXT,
+                      s->o->tls_cert, NULL);
+    else
+        mn_server_log(s, MINERVA_LOG_ERROR, "certificate_kept", "why", MN_LOG_TEXT, err.message,
+                      NULL);
 }
 
 static void on_tick(void *arg)
@@ -128,11 +145,13 @@ minerva_status mn_serve(const mn_server_options *options, minerva_error *err)
     mn_server s = { .o = options, .started_s = now_s() };
     minerva_error ignored;
     if (!err) err = &ignored;
-    if (!is_loopback(options->host) && options->n_keys == 0)
-        return fail(err, MINERVA_INVALID, "host %s: a key expected, since others can reach it "
-                    "there (--key)", options->host);
     mn_http_options http = {
         .host = options->host, .port = options->port < 0 ? 0 : options->port ? options->port : 11434,
+        .loopback_only = options->n_keys ? NULL : "a key expected, since others can reach it "
+                                                  "there (--key)",
+        .tls_cert = options->tls_cert, .tls_key = options->tls_key,
+        .max_connections = options->max_connections, .max_body_bytes = options->max_body_bytes,
+        .header_timeout_s = options->header_timeout_s, .idle_timeout_s = options->idle_timeout_s,
         .handle = mn_route, .finished = on_finished, .ctx = &s,
     };
     minerva_status st = add_keys(&s, err);
@@ -144,6 +163,7 @@ minerva_status mn_serve(const mn_server_options *options, minerva_error *err)
         st = fail(err, MINERVA_MEMORY, "out of memory");
     if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGTERM, on_signal, &s, err);
     if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGINT, on_signal, &s, err);
+    if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGHUP, on_hangup, &s, err);
     if (st == MINERVA_OK) st = mn_http_every(s.http, TICK_MS, on_tick, &s, err);
     if (st == MINERVA_OK) {
         if (options->on_ready) options->on_ready(options->ctx, mn_http_port(s.http));

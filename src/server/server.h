@@ -46,15 +46,22 @@ typedef struct {
     int keep_alive_s;           /* idle time of a model loaded on demand; 0: 1800; -1: ever */
     minerva_model_options load;
     minerva_scheduler_options scheduler;
-    const char *const *keys;    /* [n_keys] "name:secret" or "secret"; none: open */
+    const char *const *keys;    /* [n_keys] "name:secret", "name:sha256:HEX" or without the name;
+                                 * none: open */
     size_t n_keys;
     const char *const *hosts;   /* [n_hosts] further names that Host may have */
     size_t n_hosts;
     const char *const *origins; /* [n_origins] that browsers may come from */
     size_t n_origins;
-    /* One line per request and per event; NULL: silence. */
+    const char *tls_cert, *tls_key;     /* PEM files; NULL: plain HTTP */
+    int max_connections, header_timeout_s, idle_timeout_s;      /* 0: as http.h says */
+    size_t max_body_bytes;
+    int drain_s;                /* 0: 30 */
+    /* One line per request and per event (log.c); NULL: silence.  Any thread. */
     minerva_log_fn *log;
     void *log_ctx;
+    minerva_log_level log_level;        /* and what is graver; ERROR is 0 */
+    bool log_json;
     /* Called when the server listens. */
     void (*on_ready)(void *ctx, int port);
     void *ctx;
@@ -242,7 +249,10 @@ void mn_models_get_stats(const mn_server *s, mn_models_stats *out);
 
 static inline mn_loaded_model *mn_call_model(mn_call *call) { return call->model; }
 
-__attribute__((format(printf, 3, 4)))
-void mn_server_log(const mn_server *s, minerva_log_level level, const char *fmt, ...);
+/* Pairs of a key, MN_LOG_..., and a const char * (NULL: left out), long long or double;
+ * then NULL.  Any thread. */
+enum { MN_LOG_TEXT, MN_LOG_INT, MN_LOG_REAL };
+__attribute__((sentinel))
+void mn_server_log(const mn_server *s, minerva_log_level level, const char *event, ...);
 
 #endif
