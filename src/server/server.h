@@ -57,7 +57,7 @@ typedef struct {
     int max_connections, header_timeout_s, idle_timeout_s;      /* 0: as http.h says */
     size_t max_body_bytes;
     int drain_s;                /* 0: 30 */
-    /* One line per request and per event (log.c); NULL: silence.  Any thread. */
+    /* One line per request and per event (server_log.c); NULL: silence.  Any thread. */
     minerva_log_fn *log;
     void *log_ctx;
     minerva_log_level log_level;        /* and what is graver; ERROR is 0 */
