@@ -423,6 +423,10 @@ typedef struct {
                                  * many as delay them by about a token */
     int32_t max_cached;         /* prefixes kept; 0: 1024; -1: none */
     size_t max_logits_bytes;    /* for exact repeats; 0: 64 MiB */
+    /* Prefixes are written there too, in the background, and found again after a restart;
+     * NULL: in memory only.  A directory that cannot be written only costs a warning. */
+    const char *cache_dir;
+    size_t max_disk_bytes;      /* of this model's files; 0: 8 GiB */
 } minerva_scheduler_options;
 
 typedef struct {
@@ -459,6 +463,10 @@ typedef struct {
     /* Prompts that began with tokens computed before, which had to be computed again: their
      * state was evicted; it cannot be cut back so far; it is another tenant's. */
     int64_t lost_evicted, lost_state, lost_tenant;
+    int64_t lost_slow, lost_disk;       /* on disk, but computing is faster; a broken file */
+    int64_t tokens_restored;            /* read from disk */
+    int64_t disk_files, disk_bytes, disk_written_bytes, disk_read_bytes;
+    int64_t disk_off;           /* 1: nothing is written (any more) */
 } minerva_scheduler_stats;
 MINERVA_API void minerva_scheduler_get_stats(minerva_scheduler *scheduler,
     minerva_scheduler_stats *out);

@@ -15,9 +15,10 @@ typedef struct {
     const char *name;
     minerva_model model;
     minerva_scheduler *scheduler;
+    void *vocab[4];             /* what the tokenizer borrows */
 } scheduled_model;
 
-static inline void scheduled_tokenizer(minerva_model *m, int32_t vocab)
+static inline void scheduled_tokenizer(scheduled_model *s, int32_t vocab)
 {
     size_t n = (size_t)vocab;
     char (*spelling)[24] = calloc(n, sizeof *spelling);
@@ -34,11 +35,11 @@ static inline void scheduled_tokenizer(minerva_model *m, int32_t vocab)
                         .eom = -1, .unk = 0, .sep = -1, .pad = -1, .cls = -1, .mask = -1,
                         .add_bos = 0, .add_eos = 0, .add_sep = -1, .add_space_prefix = 0,
                         .escape_whitespaces = true };
-    assert_ok(mn_tokenizer_from_gguf(&m->tokenizer, &v, err));
-    free(spelling);
-    free(text);
-    free(scores);
-    free(types);
+    assert_ok(mn_tokenizer_from_gguf(&s->model.tokenizer, &v, err));
+    s->vocab[0] = spelling;
+    s->vocab[1] = text;
+    s->vocab[2] = scores;
+    s->vocab[3] = types;
 }
 
 /* false: a model that cannot answer (an encoder, or a kind that is not there). */
@@ -56,7 +57,7 @@ static inline bool scheduled_open(scheduled_model *s, const char *path,
         return false;
     }
     pthread_mutex_init(&m->engine_lock, NULL);
-    scheduled_tokenizer(m, m->backend->vocab(m->engine));
+    scheduled_tokenizer(s, m->backend->vocab(m->engine));
     assert_ok(minerva_scheduler_create(&s->scheduler, m, options, err));
     return true;
 }
@@ -68,6 +69,7 @@ static inline void scheduled_close(scheduled_model *s)
     mn_tokenizer_free(s->model.tokenizer);
     mn_source_close(s->model.source);
     pthread_mutex_destroy(&s->model.engine_lock);
+    for (int i = 0; i < 4; i++) free(s->vocab[i]);
 }
 
 /* ---- asking ------------------------------------------------------------------------ */

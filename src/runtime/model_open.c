@@ -59,6 +59,7 @@ static minerva_status load_engine(minerva_model *m, const minerva_model_options 
     if (o->precise && o->kv_type == MINERVA_KV_F16) load.kv_type = MN_KV_F32;
     minerva_status st = choose_backend(m, o, &load, &m->backend, err);
     if (st != MINERVA_OK) return st;
+    m->engine_key = mn_engine_key(m->backend->name, &load);
     return m->backend->load(m->source, &load, &m->engine, err);
 }
 

@@ -5,46 +5,23 @@
  */
 #include "runtime/prefix_cache.h"
 #include "base/status.h"
-#include "runtime/prefix_tree.h"
+#include "runtime/prefix_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    GHOST_TOKENS = 1 << 22,     /* remembered of what was evicted, shared ones repeatedly */
-    MAX_SEARCH = 256            /* nodes looked at for one that can be cut back */
-};
-
-typedef struct {
-    mn_prefix_node *newest, *oldest;
-} use_list;
-
-typedef struct {
-    uint64_t tenant;
-    mn_prefix_node *root;
-} tenant_root;
-
-struct mn_prefix_cache {
-    const mn_backend *backend;
-    mn_engine *engine;
-    size_t vocab_bytes, max_logits_bytes;
-    int64_t max_entries;
-    tenant_root *roots;
-    size_t n_roots;
-    use_list entries, stops, ghosts;
-    size_t ghost_tokens;
-    mn_prefix_stats stats;
-};
+enum { GHOST_TOKENS = 1 << 22 };    /* remembered of what was evicted, shared ones repeatedly */
 
 const char *mn_prefix_loss_name(mn_prefix_loss loss)
 {
-    static const char *const names[] = { "none", "evicted", "state", "tenant" };
+    static const char *const names[] = { "none", "evicted", "state", "tenant", "slow",
+                                         "disk" };
     return names[loss];
 }
 
 /* ---- order of use ------------------------------------------------------------------ */
 
-static void unlink_use(use_list *l, mn_prefix_node *e)
+static void unlink_use(mn_use_list *l, mn_prefix_node *e)
 {
     if (e->newer) e->newer->older = e->older;
     else if (l->newest == e) l->newest = e->older;
@@ -53,7 +30,7 @@ static void unlink_use(use_list *l, mn_prefix_node *e)
     e->newer = e->older = NULL;
 }
 
-static void link_newest(use_list *l, mn_prefix_node *e)
+static void link_newest(mn_use_list *l, mn_prefix_node *e)
 {
     e->newer = NULL;
     e->older = l->newest;
@@ -62,7 +39,7 @@ static void link_newest(use_list *l, mn_prefix_node *e)
     if (!l->oldest) l->oldest = e;
 }
 
-static use_list *list_of(mn_prefix_cache *c, const mn_prefix_node *e)
+static mn_use_list *list_of(mn_prefix_cache *c, const mn_prefix_node *e)
 {
     return e->minor ? &c->stops : &c->entries;
 }
@@ -108,6 +85,13 @@ static void drop_logits(mn_prefix_cache *c, mn_prefix_node *e)
     c->stats.logits_bytes -= c->vocab_bytes;
 }
 
+void mn_prefix_set_dirty(mn_prefix_cache *c, mn_prefix_node *e, bool dirty)
+{
+    if (e->dirty == dirty) return;
+    e->dirty = dirty;
+    c->n_dirty += dirty ? 1 : -1;
+}
+
 /* Take the entry off a node; the node stays. */
 static void drop_entry(mn_prefix_cache *c, mn_prefix_node *e)
 {
@@ -116,6 +100,7 @@ static void drop_entry(mn_prefix_cache *c, mn_prefix_node *e)
         e->seq = NULL;
         unlink_use(list_of(c, e), e);
         mn_prefix_count_live(e, -1);
+        mn_prefix_set_dirty(c, e, false);
         c->stats.n_entries--;
     }
     drop_logits(c, e);
@@ -139,34 +124,36 @@ minerva_status mn_prefix_cache_create(mn_prefix_cache **out, const mn_backend *b
 static void leave(void *ctx, mn_prefix_node *e)
 {
     mn_prefix_cache *c = ctx;
-    if (e->ghost) lay_ghost(c, e);
+    lay_ghost(c, e);
     drop_entry(c, e);
+    if (e->stored) e->stored->owner = NULL;
 }
 
 void mn_prefix_cache_free(mn_prefix_cache *c)
 {
     if (!c) return;
     for (size_t i = 0; i < c->n_roots; i++) mn_prefix_free_all(c->roots[i].root, leave, c);
+    mn_disk_tier_free(c->disk);
     free(c->roots);
     free(c);
 }
 
-static mn_prefix_node *root_of(const mn_prefix_cache *c, uint64_t tenant)
+mn_prefix_node *mn_prefix_root_of(const mn_prefix_cache *c, uint64_t tenant)
 {
     for (size_t i = 0; i < c->n_roots; i++)
         if (c->roots[i].tenant == tenant) return c->roots[i].root;
     return NULL;
 }
 
-static mn_prefix_node *make_root(mn_prefix_cache *c, uint64_t tenant)
+mn_prefix_node *mn_prefix_make_root(mn_prefix_cache *c, uint64_t tenant)
 {
-    mn_prefix_node *root = root_of(c, tenant);
+    mn_prefix_node *root = mn_prefix_root_of(c, tenant);
     if (root) return root;
-    tenant_root *roots = realloc(c->roots, (c->n_roots + 1) * sizeof *roots);
+    mn_tenant_root *roots = realloc(c->roots, (c->n_roots + 1) * sizeof *roots);
     if (!roots) return NULL;
     c->roots = roots;
     root = mn_prefix_root_create();
-    if (root) roots[c->n_roots++] = (tenant_root){ tenant, root };
+    if (root) roots[c->n_roots++] = (mn_tenant_root){ tenant, root };
     return root;
 }
 
@@ -190,7 +177,7 @@ static mn_prefix_node *entry_below(const mn_prefix_cache *c, mn_prefix_node *e, 
 static mn_prefix_node *best_entry(const mn_prefix_cache *c, mn_prefix_node *reached,
                                   size_t matched, size_t *usable)
 {
-    int budget = MAX_SEARCH;
+    int budget = MN_PREFIX_SEARCH;
     mn_prefix_node *below = matched ? entry_below(c, reached, matched, &budget) : NULL;
     *usable = matched;
     if (below) return below;
@@ -206,7 +193,7 @@ static mn_prefix_node *best_entry(const mn_prefix_cache *c, mn_prefix_node *reac
 static mn_prefix_node *lookup(const mn_prefix_cache *c, uint64_t tenant, const int32_t *tokens,
                               size_t n, size_t *usable, size_t *matched)
 {
-    mn_prefix_node *root = root_of(c, tenant);
+    mn_prefix_node *root = mn_prefix_root_of(c, tenant);
     *usable = *matched = 0;
     if (!root || !n) return NULL;
     mn_prefix_node *reached = mn_prefix_walk(root, tokens, n, matched);
@@ -242,7 +229,7 @@ static void explain(const mn_prefix_cache *c, uint64_t tenant, const int32_t *to
     hit->known = hit->found;
     if (matched > hit->found) {
         hit->known = matched;
-        hit->loss = is_live(root_of(c, tenant), tokens, matched) ? MN_LOSS_STATE
+        hit->loss = is_live(mn_prefix_root_of(c, tenant), tokens, matched) ? MN_LOSS_STATE
                                                                  : MN_LOSS_EVICTED;
     }
     for (size_t i = 0; i < c->n_roots; i++) {
@@ -256,7 +243,8 @@ static void explain(const mn_prefix_cache *c, uint64_t tenant, const int32_t *to
 }
 
 minerva_status mn_prefix_cache_find(mn_prefix_cache *c, uint64_t tenant, const int32_t *tokens,
-                                    size_t n, mn_prefix_hit *hit, minerva_error *err)
+                                    size_t n, double token_s, mn_prefix_hit *hit,
+                                    minerva_error *err)
 {
     size_t usable, matched;
     *hit = (mn_prefix_hit){ 0 };
@@ -276,6 +264,7 @@ minerva_status mn_prefix_cache_find(mn_prefix_cache *c, uint64_t tenant, const i
         c->stats.hits++;
     }
     explain(c, tenant, tokens, n, matched, hit);
+    if (c->disk && hit->found < n) mn_prefix_plan_restore(c, tenant, tokens, n, token_s, hit);
     c->stats.lookups++;
     c->stats.losses[hit->loss]++;
     c->stats.tokens_wanted += (int64_t)n;
@@ -307,7 +296,7 @@ static void drop_served(mn_prefix_cache *c, mn_prefix_node *e)
 void mn_prefix_cache_insert(mn_prefix_cache *c, uint64_t tenant, const int32_t *tokens, size_t n,
                             mn_seq *seq, const float *logits, bool stop)
 {
-    mn_prefix_node *root = n ? make_root(c, tenant) : NULL;
+    mn_prefix_node *root = n ? mn_prefix_make_root(c, tenant) : NULL;
     mn_prefix_node *e = root ? mn_prefix_make(root, tokens, n) : NULL;
     if (!e) {
         c->backend->seq_free(c->engine, seq);
@@ -326,6 +315,7 @@ void mn_prefix_cache_insert(mn_prefix_cache *c, uint64_t tenant, const int32_t *
     }
     link_newest(list_of(c, e), e);
     keep_logits(c, e, logits);
+    if (c->disk) mn_prefix_set_dirty(c, e, true);
     drop_served(c, e);
     while (c->stats.n_entries > c->max_entries && mn_prefix_cache_evict(c)) ;
 }

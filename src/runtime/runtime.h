@@ -44,6 +44,7 @@ struct minerva_model {
     const mn_backend *backend;
     mn_engine *engine;          /* NULL unless opened to run */
     int32_t max_batch;
+    uint64_t engine_key;        /* hash of the options that change what the engine computes */
     pthread_mutex_t engine_lock;
     pthread_mutex_t trie_lock;  /* for making `trie` once, when a constraint first needs it */
     mn_vocab_trie *trie;
@@ -78,6 +79,13 @@ const mn_named_template *mn_runtime_template(const minerva_model *model, const c
 minerva_status mn_runtime_matcher(mn_matcher **out, minerva_model *model,
                                   mn_constraint_cache **cache,
                                   const minerva_constraint *constraint, minerva_error *err);
+
+/* What a stored state must agree on: the weights (all tensors' names and shapes, samples of
+ * their bytes), the file's time, and how the engine computes (model_identity.c). */
+uint64_t mn_model_identity(const minerva_model *model);
+uint64_t mn_engine_key(const char *backend, const mn_load_options *options);
+/* A JSON object for people: {"path", "name"}. */
+void mn_model_info(const minerva_model *model, mn_buffer *out);
 
 /* MINERVA_OK, or the reason why this model cannot do it. */
 minerva_status mn_runtime_need_engine(const minerva_model *model, minerva_error *err);

@@ -4,9 +4,10 @@
  * build a batch (one token of every answer in the making, then prompt pieces), run it, hand
  * out the tokens.
  *
- *   waiting --admit--> prefill --last prompt token--> decode --end--> done
- *      ^                  |                             |
- *      +----preempted: its state is dropped, its tokens are kept----+
+ *   waiting --admit--> restore --what the disk has--> prefill --last prompt token--> decode
+ *      ^                                                 |                              | |
+ *      +----- preempted: its state is dropped, its tokens are kept -----+---------------+ |
+ *                                                                                  end: done
  *
  * (1) Only the worker touches the engine, the prefix cache and a request's inside; submit
  *     and cancel reach it through `inbox` (under `mutex`) and one atomic flag.  It holds the
@@ -41,10 +42,13 @@ enum {
     STOP_DISTANCE = 512,        /* at least, between regular stops */
     STOPS_PER_PROMPT = 8,       /* at most, of the regular ones */
     REWRITTEN_END = 8,          /* tokens that the next turn's template may write otherwise */
-    WORTH_A_STOP = 64           /* tokens between two stops */
+    WORTH_A_STOP = 64,          /* tokens between two stops */
+    FLUSH_S = 10                /* for the disk at the end */
 };
 
-typedef enum { PHASE_WAITING, PHASE_PREFILL, PHASE_DECODE, PHASE_DONE } request_phase;
+typedef enum {
+    PHASE_WAITING, PHASE_RESTORE, PHASE_PREFILL, PHASE_DECODE, PHASE_DONE
+} request_phase;
 
 struct minerva_request {
     atomic_int refs;                /* the caller's and the scheduler's */
@@ -60,6 +64,9 @@ struct minerva_request {
     size_t n_prompt;
     mn_seq *seq;
     size_t n_done;                  /* tokens[0..n_done) are in seq */
+    mn_restore *restore;            /* NULL: nothing comes from the disk */
+    mn_prefix_loss loss;            /* of the lookup, for the log */
+    size_t known;
     size_t branch;                  /* where the prompt left a known path; 0: nowhere */
     int32_t n_take;                 /* prompt tokens in the batch being built */
     minerva_generate_result result;
@@ -86,6 +93,7 @@ struct minerva_scheduler {
     pthread_cond_t wake;
     minerva_request *inbox_first, *inbox_last;  /* under mutex, like the next two */
     bool quit;
+    bool disk_news;
     minerva_scheduler_stats stats;
     /* the worker's own */
     request_list waiting, running;
@@ -94,6 +102,8 @@ struct minerva_scheduler {
     int64_t turn;
     mn_prefix_cache *cache;
     mn_pace pace;
+    bool idle;                      /* the last round had nothing to do */
+    double next_save_s;             /* when the disk tier may take time from answers again */
     bool rigid;                     /* the network's state cannot be cut back at all */
     mn_constraint_cache *constraints;
     int32_t *batch_tokens;          /* [max_batch] */
@@ -313,6 +323,8 @@ static void finish(minerva_scheduler *s, minerva_request *r, const minerva_error
 {
     static const minerva_error fine;
     bool failed = err && err->code != MINERVA_OK;
+    mn_restore_free(r->restore);
+    r->restore = NULL;
     if (!failed) give_state(s, r);
     else if (r->seq) s->model->backend->seq_free(s->model->engine, r->seq);
     r->seq = NULL;
@@ -368,7 +380,8 @@ static bool better_wait(const minerva_scheduler *s, const minerva_request *r)
     size_t have = mn_prefix_cache_peek(s->cache, r->tenant, r->tokens.ids, r->tokens.n);
     for (size_t i = 0; i < s->running.n; i++) {
         const minerva_request *other = s->running.items[i];
-        if (other->phase != PHASE_PREFILL || other->tenant != r->tenant) continue;
+        if (other->phase != PHASE_PREFILL && other->phase != PHASE_RESTORE) continue;
+        if (other->tenant != r->tenant) continue;
         size_t n = other->n_prompt < r->tokens.n ? other->n_prompt : r->tokens.n, same = 0;
         while (same < n && other->tokens.ids[same] == r->tokens.ids[same]) same++;
         if (same >= have + WORTH_WAITING_FOR) return true;
@@ -416,41 +429,55 @@ static size_t choose(const minerva_scheduler *s)
 static minerva_status sample_row(minerva_scheduler *s, minerva_request *r, const float *logits,
                                  minerva_error *err);
 
-/* Gives the request a sequence: from the cache as far as it reaches, else an empty one. */
-static minerva_status begin(minerva_scheduler *s, minerva_request *r, minerva_error *err)
+/* It is settled how much of the prompt need not be computed. */
+static minerva_status settle(minerva_scheduler *s, minerva_request *r, const float *logits,
+                             minerva_error *err)
 {
-    const mn_backend *b = s->model->backend;
-    bool resumed = r->stream.n_generated > 0;
-    minerva_status st = MINERVA_OK;
-    mn_prefix_hit hit = { 0 };
-    if (s->cache)
-        st = mn_prefix_cache_find(s->cache, r->tenant, r->tokens.ids, r->tokens.n, &hit, err);
-    r->seq = hit.seq;
-    r->n_done = hit.found;
-    r->branch = 0;
-    if (hit.loss == MN_LOSS_STATE || (hit.loss == MN_LOSS_EVICTED && s->rigid))
-        r->branch = hit.known >= hit.found + STOP_GRAIN ? hit.known : 0;
-    if (st == MINERVA_OK && !r->seq) st = b->seq_create(s->model->engine, &r->seq, err);
-    if (st != MINERVA_OK) return st;
     r->phase = PHASE_PREFILL;
-    if (!resumed && r->options.constraint) {
-        mn_matcher *matcher = NULL;
-        st = mn_runtime_matcher(&matcher, s->model, &s->constraints, r->options.constraint, err);
-        if (st != MINERVA_OK) return st;
-        mn_stream_constrain(&r->stream, matcher);
-    }
-    if (!resumed) {
+    r->branch = 0;
+    if (r->loss == MN_LOSS_STATE || (r->loss == MN_LOSS_EVICTED && s->rigid))
+        r->branch = r->known >= r->n_done + STOP_GRAIN ? r->known : 0;
+    if (!r->stream.n_generated) {
         r->result.n_cached = r->n_done;
         pthread_mutex_lock(&s->mutex);
         s->stats.tokens_prompt += (int64_t)r->n_prompt;
         s->stats.tokens_cached += (int64_t)r->n_done;
         pthread_mutex_unlock(&s->mutex);
         mn_log_line(&s->model->log, MINERVA_LOG_INFO, "prompt=%zu cached=%zu known=%zu lost=%s",
-                    r->n_prompt, hit.found, hit.known, mn_prefix_loss_name(hit.loss));
+                    r->n_prompt, r->n_done, r->known, mn_prefix_loss_name(r->loss));
     }
-    if (!hit.logits) return MINERVA_OK;
+    if (!logits) return MINERVA_OK;
     count(s, &s->stats.tokens_generated, 1);
-    return sample_row(s, r, hit.logits, err);
+    return sample_row(s, r, logits, err);
+}
+
+/* Gives the request a sequence: from the cache as far as it reaches, else an empty one. */
+static minerva_status begin(minerva_scheduler *s, minerva_request *r, minerva_error *err)
+{
+    const mn_backend *b = s->model->backend;
+    minerva_status st = MINERVA_OK;
+    mn_prefix_hit hit = { 0 };
+    if (s->cache)
+        st = mn_prefix_cache_find(s->cache, r->tenant, r->tokens.ids, r->tokens.n,
+                                  s->pace.token_s, &hit, err);
+    r->seq = hit.seq;
+    r->n_done = hit.found;
+    r->restore = hit.restore;
+    r->loss = hit.loss;
+    r->known = hit.known;
+    if (st == MINERVA_OK && !r->seq) st = b->seq_create(s->model->engine, &r->seq, err);
+    if (st == MINERVA_OK && !r->stream.n_generated && r->options.constraint) {
+        mn_matcher *matcher = NULL;
+        st = mn_runtime_matcher(&matcher, s->model, &s->constraints, r->options.constraint, err);
+        if (st == MINERVA_OK) mn_stream_constrain(&r->stream, matcher);
+    }
+    if (st != MINERVA_OK) {
+        mn_restore_free(r->restore);
+        r->restore = NULL;
+        return st;
+    }
+    r->phase = PHASE_RESTORE;
+    return r->restore ? MINERVA_OK : settle(s, r, hit.logits, err);
 }
 
 static void admit(minerva_scheduler *s)
@@ -488,6 +515,8 @@ static bool preempt_youngest(minerva_scheduler *s)
     memmove(s->waiting.items + 1, s->waiting.items, (s->waiting.n - 1) * sizeof r);
     s->waiting.items[0] = r;
     list_remove(&s->running, s->running.n - 1);
+    mn_restore_free(r->restore);
+    r->restore = NULL;
     s->model->backend->seq_free(s->model->engine, r->seq);
     r->seq = NULL;
     r->n_done = 0;
@@ -689,53 +718,167 @@ static void take_results(minerva_scheduler *s, const mn_output *out)
     pthread_mutex_unlock(&s->mutex);
 }
 
-/* One forward pass, making room if the engine says that it is full. */
-static void step(minerva_scheduler *s)
+/* One forward pass, making room if the engine says that it is full; false: there was nothing
+ * to do. */
+static bool step(minerva_scheduler *s)
 {
     for (;;) {
         minerva_error err = { 0 };
         mn_output out = { 0 };
         int32_t n = build_batch(s);
-        if (!n) return;
+        if (!n) return false;
         double start = now_s();
         minerva_status st = forward(s, n, &out, &err);
         if (st == MINERVA_OK) {
             mn_pace_note(&s->pace, s->n_answers, s->n_prompt_tokens, now_s() - start);
             s->n_passes++;
             take_results(s, &out);
-            return;
+            return true;
         }
-        if (st == MINERVA_CANCELLED) return;        /* drop_cancelled() follows */
+        if (st == MINERVA_CANCELLED) return true;   /* drop_cancelled() follows */
         if (st == MINERVA_FULL && s->cache && mn_prefix_cache_evict(s->cache)) continue;
         if (st == MINERVA_FULL && preempt_youngest(s)) continue;
         for (int32_t i = s->n_batch; i-- > 0;)
             for (size_t k = s->running.n; k-- > 0;)
                 if (s->running.items[k] == s->batch[i]) finish_running(s, k, &err);
-        return;
+        return true;
     }
 }
 
+/* ---- the disk ---------------------------------------------------------------------- */
+
+/* One step of a restore; false: the disk is not ready. */
+static bool restore_one(minerva_scheduler *s, minerva_request *r)
+{
+    minerva_error err = { 0 };
+    mn_restore_state state = mn_restore_step(r->restore, r->seq, r->tokens.ids, r->tokens.n);
+    r->n_done = (size_t)s->model->backend->seq_length(r->seq);
+    if (state == MN_RESTORE_WAIT) return false;
+    if (state == MN_RESTORE_MORE) return true;
+    if (state == MN_RESTORE_FULL && mn_prefix_cache_evict(s->cache)) return true;
+    const float *logits = r->n_done == r->tokens.n ? mn_restore_logits(r->restore) : NULL;
+    if (logits) cache_prompt(s, r, logits);
+    minerva_status st = settle(s, r, logits, &err);
+    mn_restore_free(r->restore);
+    r->restore = NULL;
+    if (st == MINERVA_OK && !r->stream.finished) return true;
+    for (size_t k = 0; k < s->running.n; k++)
+        if (s->running.items[k] == r) {
+            finish_running(s, k, st == MINERVA_OK ? NULL : &err);
+            break;
+        }
+    return true;
+}
+
+/* Take what the disk has ready: all of it, or one piece while answers wait for their next
+ * token.  false: there was nothing. */
+static bool restore_some(minerva_scheduler *s)
+{
+    bool any = false;
+    for (size_t i = s->running.n; i-- > 0;) {
+        minerva_request *r = s->running.items[i];
+        if (r->phase != PHASE_RESTORE) continue;
+        while (restore_one(s, r)) {
+            any = true;
+            if (s->n_answers || i >= s->running.n || s->running.items[i] != r
+                || r->phase != PHASE_RESTORE || atomic_load(&r->cancelled)) break;
+        }
+    }
+    return any;
+}
+
+/* Write a piece of what is new to disk.  Beside answers that may take a tenth of the time.
+ * false: there was nothing to do. */
+static bool save_some(minerva_scheduler *s)
+{
+    if (!s->cache || !mn_prefix_cache_disk_turn(s->cache)) return false;
+    double start = now_s();
+    if (s->running.n && start < s->next_save_s) return false;
+    if (!mn_prefix_cache_save(s->cache)) return false;
+    double end = now_s();
+    s->next_save_s = end + 9 * (end - start);
+    return true;
+}
+
+/* At the end: write what is not on disk yet, for FLUSH_S at most. */
+static void save_rest(minerva_scheduler *s)
+{
+    double end = now_s() + FLUSH_S;
+    while (s->cache && now_s() < end && mn_prefix_cache_disk_turn(s->cache)) {
+        if (mn_prefix_cache_save(s->cache) || mn_prefix_cache_disk_idle(s->cache)) continue;
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        pthread_mutex_lock(&s->mutex);
+        while (!s->disk_news && pthread_cond_timedwait(&s->wake, &s->mutex, &until) == 0) ;
+        s->disk_news = false;
+        pthread_mutex_unlock(&s->mutex);
+    }
+}
+
+/* From the tier's thread. */
+static void on_disk_news(void *ctx)
+{
+    minerva_scheduler *s = ctx;
+    pthread_mutex_lock(&s->mutex);
+    s->disk_news = true;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+/* Without the directory the cache goes on in memory alone. */
+static void open_disk(minerva_scheduler *s)
+{
+    minerva_error err = { 0 };
+    mn_buffer info = { 0 };
+    if (!s->cache || !s->o.cache_dir) return;
+    mn_model_info(s->model, &info);
+    mn_disk_options o = { .dir = s->o.cache_dir, .model = mn_model_identity(s->model),
+                          .info = info.data, .max_bytes = s->o.max_disk_bytes,
+                          .log = s->model->log, .news = on_disk_news, .ctx = s };
+    if (mn_prefix_cache_use_disk(s->cache, &o, &err) != MINERVA_OK)
+        mn_log_line(&s->model->log, MINERVA_LOG_WARNING, "prefixes are not kept on disk: %s",
+                    err.message);
+    mn_buffer_clear(&info);
+}
+
 /* ---- the worker -------------------------------------------------------------------- */
+
+/* The cache's figures, for others to see; under the mutex. */
+static void publish(minerva_scheduler *s)
+{
+    mn_prefix_stats cache;
+    mn_disk_stats disk;
+    minerva_scheduler_stats *to = &s->stats;
+    mn_prefix_cache_stats(s->cache, &cache);
+    mn_prefix_cache_disk_stats(s->cache, &disk);
+    to->cache_entries = cache.n_entries;
+    to->cache_evictions = cache.evictions;
+    to->lost_evicted = cache.losses[MN_LOSS_EVICTED];
+    to->lost_state = cache.losses[MN_LOSS_STATE];
+    to->lost_tenant = cache.losses[MN_LOSS_TENANT];
+    to->lost_slow = cache.losses[MN_LOSS_SLOW];
+    to->lost_disk = cache.losses[MN_LOSS_DISK];
+    to->tokens_restored = cache.tokens_restored;
+    to->disk_files = disk.n_files;
+    to->disk_bytes = disk.size_bytes;
+    to->disk_written_bytes = disk.written_bytes;
+    to->disk_read_bytes = disk.read_bytes;
+    to->disk_off = disk.off;
+}
 
 /* Moves the inbox to the waiting list; sleeps while there is nothing at all to do.
  * false: quit. */
 static bool take_inbox(minerva_scheduler *s)
 {
     pthread_mutex_lock(&s->mutex);
-    while (!s->quit && !s->inbox_first && !s->waiting.n && !s->running.n)
+    if (s->cache) publish(s);
+    while (!s->quit && !s->inbox_first && s->idle && !s->disk_news)
         pthread_cond_wait(&s->wake, &s->mutex);
     minerva_request *r = s->inbox_first;
     s->inbox_first = s->inbox_last = NULL;
+    s->disk_news = false;
     bool quit = s->quit;
-    if (s->cache) {
-        mn_prefix_stats cache;
-        mn_prefix_cache_stats(s->cache, &cache);
-        s->stats.cache_entries = cache.n_entries;
-        s->stats.cache_evictions = cache.evictions;
-        s->stats.lost_evicted = cache.losses[MN_LOSS_EVICTED];
-        s->stats.lost_state = cache.losses[MN_LOSS_STATE];
-        s->stats.lost_tenant = cache.losses[MN_LOSS_TENANT];
-    }
     pthread_mutex_unlock(&s->mutex);
     while (r) {
         minerva_request *next = r->next;
@@ -755,15 +898,18 @@ static void *work(void *arg)
 {
     minerva_scheduler *s = arg;
     pthread_mutex_t *engine = &s->model->engine_lock;
+    open_disk(s);
     while (take_inbox(s)) {
         pthread_mutex_lock(engine);
         drop_cancelled(s, false);
         admit(s);
-        step(s);
+        bool restored = restore_some(s), stepped = step(s), saved = save_some(s);
+        s->idle = !restored && !stepped && !saved;
         pthread_mutex_unlock(engine);
     }
     pthread_mutex_lock(engine);
     drop_cancelled(s, true);
+    save_rest(s);
     pthread_mutex_unlock(engine);
     return NULL;
 }
@@ -772,12 +918,15 @@ static minerva_status set_options(minerva_scheduler *s, const minerva_scheduler_
                                   minerva_error *err)
 {
     if (o) s->o = *o;
+    if (s->o.cache_dir && !(s->o.cache_dir = strdup(s->o.cache_dir)))
+        return mn_fail_memory(err, 1);
     if (s->o.max_running < 0 || s->o.max_queued < 0 || s->o.prefill_chunk < 0
         || s->o.max_cached < -1)
         return mn_fail(err, MINERVA_INVALID, "scheduler: limits of 0 or more expected");
     if (!s->o.max_running) s->o.max_running = 32;
     if (!s->o.max_queued) s->o.max_queued = 256;
     if (!s->o.max_cached) s->o.max_cached = 1024;
+    if (!s->o.max_disk_bytes) s->o.max_disk_bytes = (size_t)8 << 30;
     if (!s->o.max_logits_bytes) s->o.max_logits_bytes = (size_t)64 << 20;
     if (s->o.max_running > s->model->max_batch) s->o.max_running = s->model->max_batch;
     return MINERVA_OK;
@@ -833,6 +982,7 @@ void minerva_scheduler_free(minerva_scheduler *s)
     mn_constraint_cache_free(s->constraints);
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->mutex);
+    free((char *)s->o.cache_dir);
     free(s->turns);
     free(s->waiting.items);
     free(s->running.items);

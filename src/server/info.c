@@ -119,6 +119,14 @@ void mn_api_metrics(mn_call *c)
         STAT("cache_lost_evicted_total", "counter", "Prompts read again: their state was evicted.", lost_evicted),
         STAT("cache_lost_state_total", "counter", "Prompts read again: state cannot be cut back.", lost_state),
         STAT("cache_lost_tenant_total", "counter", "Prompts read again: another key's.", lost_tenant),
+        STAT("cache_lost_slow_total", "counter", "Prompts read again: slower from disk.", lost_slow),
+        STAT("cache_lost_disk_total", "counter", "Prompts read again: a broken file.", lost_disk),
+        STAT("cache_restored_tokens_total", "counter", "Tokens whose state came from disk.", tokens_restored),
+        STAT("cache_disk_files", "gauge", "Files of the disk tier.", disk_files),
+        STAT("cache_disk_bytes", "gauge", "Bytes of the disk tier.", disk_bytes),
+        STAT("cache_disk_written_bytes_total", "counter", "Bytes written to the disk tier.", disk_written_bytes),
+        STAT("cache_disk_read_bytes_total", "counter", "Bytes read from the disk tier.", disk_read_bytes),
+        STAT("cache_disk_off", "gauge", "1: the disk tier does not write.", disk_off),
 #undef STAT
     };
     mn_server *s = c->server;
