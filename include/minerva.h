@@ -471,6 +471,15 @@ typedef struct {
 MINERVA_API void minerva_scheduler_get_stats(minerva_scheduler *scheduler,
     minerva_scheduler_stats *out);
 
+/* What lies in a cache_dir: a JSON array of {model, path, id, files, tokens, bytes, last_used
+ * (seconds since 1970), in_use}, one per model.  A directory that is not there is empty. */
+MINERVA_API minerva_status minerva_cache_list(const char *cache_dir, char **json,
+    minerva_error *err);
+/* Removes the files of the model of that id or name, or of all (NULL).  A scheduler that uses
+ * them goes on without.  NOT_FOUND: no such model there. */
+MINERVA_API minerva_status minerva_cache_clear(const char *cache_dir, const char *model,
+    size_t *removed_bytes, minerva_error *err);
+
 /* The sampling that the model's authors recommend (generation_config.json or GGUF
  * metadata), where they say so; the rest stays as it is. */
 MINERVA_API void minerva_model_default_sampling(const minerva_model *model,

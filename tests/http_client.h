@@ -55,14 +55,14 @@ static inline int port_in_log(const char *path)
 /* args: what stands behind "serve", ending with NULL. */
 static inline void server_start(test_server *s, const char *const *args)
 {
-    char exe[4096], *argv[40] = { NULL, "serve", "--port", "0" };
+    char exe[4096], *argv[40] = { NULL, "serve", "--port", "0", "--disk-cache", "0" };
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 32);
     assert_true(n > 0);
     exe[n] = 0;
     *strrchr(exe, '/') = 0;
     strcpy(strrchr(exe, '/'), "/minerva");
     argv[0] = exe;
-    for (int i = 0; args[i]; i++) argv[4 + i] = (char *)args[i];
+    for (int i = 0; args[i]; i++) argv[6 + i] = (char *)args[i];
     strcpy(s->log, "/tmp/minerva-serve-XXXXXX");
     int log = mkstemp(s->log);
     assert_true(log >= 0);

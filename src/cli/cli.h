@@ -79,6 +79,8 @@ void cli_add_model_options(cli_option *out, cli_model_options *values);
 
 /* Where $MINERVA_HOME is, with no slash at the end; static storage. */
 const char *cli_home(void);
+/* Where prompts are cached on disk; static storage. */
+const char *cli_cache_dir(void);
 /* A path for what the user called a model: an existing path, a name in the model folder,
  * or NULL (the default model).  NULL if nothing was found. */
 const char *cli_find_model(const char *name, char path[4096]);
@@ -133,6 +135,6 @@ int cli_answer(minerva_session *session, const int32_t *ids, size_t n,
 typedef int cli_verb_fn(int argc, char **argv);
 cli_verb_fn cli_run, cli_chat, cli_serve, cli_show, cli_list_models, cli_tokenize, cli_render,
             cli_logits, cli_bench, cli_backends, cli_doctor, cli_embed, cli_schema,
-            cli_convert, cli_quantize;
+            cli_convert, cli_quantize, cli_cache;
 
 #endif

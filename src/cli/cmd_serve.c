@@ -14,7 +14,7 @@ typedef struct {
     cli_model_options model;
     cli_list keys, hosts, origins, load;
     int32_t port, keep_alive, drain, max_connections, header_timeout, idle_timeout;
-    const char *cache_bytes, *memory, *max_body, *dir, *key_file, *log_format, *log_level;
+    const char *cache_bytes, *disk_cache, *memory, *max_body, *dir, *key_file, *log_format, *log_level;
     const char *config, *new_key;
     bool quiet, print;
     char paths[MAX_MODELS][4096], home_models[4096];
@@ -89,6 +89,8 @@ static void add_options(settings *s)
           "what is free)", 0 },
         { "--cache-bytes", NULL, CLI_STRING, &s->cache_bytes, "N", "memory for answers and cached "
           "prompts of each model, e.g. 8G (a quarter of --memory)", 0 },
+        { "--disk-cache", NULL, CLI_STRING, &s->disk_cache, "N", "bytes of cached prompts kept on "
+          "disk for each model (8G), in $MINERVA_HOME/cache; 0: none", 0 },
         { "--keep-alive", NULL, CLI_INT, &s->keep_alive, "S", "seconds without use until a model "
           "is unloaded (1800); -1: never", 0 },
         { "--parallel", NULL, CLI_INT, &s->o.scheduler.max_running, "N", "answers made together (32)", 0 },
@@ -160,6 +162,10 @@ static bool settle(settings *s)
         || !bytes_option("--cache-bytes", s->cache_bytes, &o->load.state_limit_bytes)
         || !bytes_option("--memory", s->memory, &o->memory_bytes)
         || !bytes_option("--max-body", s->max_body, &o->max_body_bytes)) return false;
+    bool keeps = !s->disk_cache || strcmp(s->disk_cache, "0");
+    if (keeps && !bytes_option("--disk-cache", s->disk_cache, &o->scheduler.max_disk_bytes))
+        return false;
+    if (keeps) o->scheduler.cache_dir = cli_cache_dir();
     o->port = s->port ? s->port : -1;
     o->keep_alive_s = s->keep_alive ? s->keep_alive : 1;
     o->drain_s = s->drain;

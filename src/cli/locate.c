@@ -25,6 +25,13 @@ const char *cli_home(void)
     return home;
 }
 
+const char *cli_cache_dir(void)
+{
+    static char dir[3100];
+    snprintf(dir, sizeof dir, "%s/cache", cli_home());
+    return dir;
+}
+
 static bool exists(const char *path) { return access(path, F_OK) == 0; }
 
 /* DIR/NAME or DIR/NAME.gguf. */

@@ -18,6 +18,7 @@ static const struct {
     { "convert", cli_convert, "a model in the other form: GGUF or MLX" },
     { "quantize", cli_quantize, "a model in other types" },
     { "bench", cli_bench, "speed beside the machine's limits" },
+    { "cache", cli_cache, "cached prompts on disk: list, clear" },
     { "tokenize", cli_tokenize, "text to tokens and back" },
     { "render", cli_render, "a conversation through the chat template" },
     { "logits", cli_logits, "what the network says after some tokens" },

@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/status.h"
 
+#include <stddef.h>
 #include <string.h>
 
 enum { BYTE_ORDER_MARK = 0x01020304, ALIGN = 64 };
@@ -20,6 +21,8 @@ typedef struct {
 } head;
 
 _Static_assert(sizeof(head) == MN_SEGMENT_HEAD, "the head's size is part of the format");
+
+_Static_assert(offsetof(head, from) == MN_SEGMENT_RANGE_AT, "so is its layout");
 
 size_t mn_segment_head_bytes(int32_t to)
 {

@@ -18,7 +18,8 @@
 #include "base/buffer.h"
 #include "minerva.h"
 
-enum { MN_SEGMENT_VERSION = 1, MN_SEGMENT_HEAD = 128, MN_SEGMENT_TOKENS = 1 << 24 };
+enum { MN_SEGMENT_VERSION = 1, MN_SEGMENT_HEAD = 128, MN_SEGMENT_TOKENS = 1 << 24,
+       MN_SEGMENT_RANGE_AT = 32 };      /* where `from` and `to` stand */
 
 typedef struct {
     uint64_t model, tenant;
