@@ -383,7 +383,7 @@ static void killing_a_writer_harms_no_answer(void **state)
     temp_dir dirs[2] = { temp_make(), temp_make() };
     int64_t restored = 0;
     uint32_t x = 2024;
-    padding = 300000;
+    padding = 2000000;
     for (int i = 0; i < kills; i++) {
         temp_dir *dir = &dirs[i % 2];
         pid_t pid = fork();
@@ -392,7 +392,7 @@ static void killing_a_writer_harms_no_answer(void **state)
             _exit(1);
         }
         assert_true(pid > 0);
-        usleep(20000 + random_next(&x) % 120000);
+        usleep(20000 + random_next(&x) % 200000);
         kill(pid, SIGKILL);
         int status;
         assert_int_equal(waitpid(pid, &status, 0), pid);
