@@ -357,6 +357,24 @@ static void faults_are_told_with_line_and_column(void **state)
     check_refused(g, "root ::= <think> \"a\"", MINERVA_UNSUPPORTED, "1:10: tokens by number or name");
     check_refused(e, "a ::= b - 'x'\nb ::= 'y'", MINERVA_UNSUPPORTED, "1:9: '-' with rules");
     check_refused(e, "a ::= 'x' /* open", MINERVA_INVALID, "end of comment expected");
+    const mn_constraint_kind l = MN_CONSTRAINT_LARK;
+    check_refused(l, "", MINERVA_INVALID, "a rule \"start\" to start with");
+    check_refused(l, "start: \"a\" b", MINERVA_INVALID, "1:12: rule");
+    check_refused(l, "start: A", MINERVA_INVALID, "1:8: this terminal is not defined");
+    check_refused(l, "start: A\nA: \"x\" B\nB: A?", MINERVA_INVALID, "this terminal leads to itself");
+    check_refused(l, "start: A\nA: start", MINERVA_INVALID, "2:4: terminals are made of terminals");
+    check_refused(l, "start: \"a", MINERVA_INVALID, "1:10: the end of the string expected");
+    check_refused(l, "start: /a", MINERVA_INVALID, "1:10: '/' at the end of the pattern");
+    check_refused(l, "start: /(a/", MINERVA_INVALID, "1:8: pattern");
+    check_refused(l, "start: /(?<=a)b/", MINERVA_UNSUPPORTED, "1:8: pattern");
+    check_refused(l, "start: /a*?b+/", MINERVA_UNSUPPORTED, "1:8: a pattern with a lazy quantifier");
+    check_refused(l, "start: \"a\"~3..2", MINERVA_INVALID, "~m..n with m <= n");
+    check_refused(l, "start: (\"a\"", MINERVA_INVALID, "')' expected, end of text");
+    check_refused(l, "start: sep{\"a\"}", MINERVA_UNSUPPORTED, "1:11: templates are not enforced");
+    check_refused(l, "%import python.NAME\nstart: NAME", MINERVA_UNSUPPORTED, "1:9: %import: common is the only module");
+    check_refused(l, "%import common.NAMES\nstart: NAMES", MINERVA_UNSUPPORTED, "1:16: %import: no terminal");
+    check_refused(l, "%declare A\nstart: A", MINERVA_UNSUPPORTED, "1:1: of the directives");
+    check_refused(l, "start: \"a\" }", MINERVA_INVALID, "1:12: a name, a string");
 }
 
 /* ---- killers ----------------------------------------------------------------------------------- */

@@ -52,7 +52,7 @@ static void push_sequence(mn_grammar *g, const mn_g_node *n)
             running = true;
             continue;
         }
-        if (running) {
+        if (running && run != MN_RX_EPS) {
             uint32_t symbol = language_symbol(g, run);
             mn_vec_push(g->cx, stack, symbol);
         }

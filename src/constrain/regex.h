@@ -72,6 +72,8 @@ mn_rid mn_rx_and(mn_rx *rx, const mn_rid *kids, uint32_t n);
 mn_rid mn_rx_alt2(mn_rx *rx, mn_rid a, mn_rid b);
 mn_rid mn_rx_and2(mn_rx *rx, mn_rid a, mn_rid b);
 mn_rid mn_rx_not(mn_rx *rx, mn_rid a);
+/* The language with every character in both cases too; raises where & or ~ is inside. */
+mn_rid mn_rx_fold_case(mn_rx *rx, mn_rid r);
 mn_rid mn_rx_literal(mn_rx *rx, const char *s, size_t len);   /* UTF-8 */
 
 static inline bool mn_rx_nullable(const mn_rx *rx, mn_rid r) { return rx->nodes.at[r].nullable; }
