@@ -64,7 +64,7 @@ static uint32_t intern_state(mn_lexer *lx, mn_lex_state s)
         s.boundary = s.partial == P_NONE && !inside;
         s.accepting = s.boundary && (s.kind == MN_LK_LITS) == exact;
     }
-    s.endless = 0;
+    s.endless = s.asked = s.closed = 0;
     mn_vec_push(lx->cx, &lx->states, s);
     mn_intern_add(lx->cx, &lx->state_set, hash, lx->states.n - 1);
     return lx->states.n - 1;

@@ -28,6 +28,7 @@ typedef struct {
     bool boundary;          /* between code points */
     bool accepting;
     uint8_t endless;        /* of mn_lex_endless(): 0 unknown, 1 yes, 2 no */
+    uint8_t asked, closed;  /* by group of the vocabulary's characters; see mask.c */
     uint32_t a;             /* RE: the language; LITS, EXCL: the list; SEEK: the seeker */
     uint32_t lo, hi, depth; /* LITS, EXCL; SEEK: lo is the node */
     uint32_t partial;       /* of a code point; see lexer.c */

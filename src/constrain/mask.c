@@ -83,6 +83,43 @@ static void mark(walker *w, const mn_trie *trie, uint32_t node)
     }
 }
 
+/* Every text of at most `longest` of a group's characters stays inside the terminal. */
+static bool find_closed(walker *w, uint32_t state, int group, uint32_t longest)
+{
+    mn_lexer *lx = w->m->p->lx;
+    const mn_lex_state s = lx->states.at[state];
+    uint32_t n;
+    const mn_range *ranges = mn_group_ranges(group, &n);
+    if (!n || !s.boundary) return false;
+    if (s.kind == MN_LK_SEEK) return mn_lex_seek_closed(lx, state, ranges, n);
+    return s.kind == MN_LK_RE
+        && mn_rx_closed(lx->rx, mn_rx_clamp(lx->rx, s.a, longest), ranges, n);
+}
+
+/* The same for texts as long as tokens are, remembered. */
+static bool takes_group(walker *w, uint32_t state, int group)
+{
+    mn_lex_state *s = &w->m->p->lx->states.at[state];
+    uint8_t bit = (uint8_t)(1 << group);
+    if (!(s->asked & bit)) {
+        bool yes = find_closed(w, state, group, w->t->longest);
+        s = &w->m->p->lx->states.at[state];
+        s->asked |= bit;
+        if (yes) s->closed |= bit;
+    }
+    return s->closed & bit;
+}
+
+/* All that stands below a node can come in one of these configurations. */
+static bool takes_below(walker *w, const mn_trie *trie, uint32_t node, const mn_cfg *cfgs, uint32_t n)
+{
+    int group = mn_trie_below(trie, node);
+    if (group >= MN_GROUPS || trie == &w->t->after) return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (cfgs[i].phase == MN_PH_TERM && !w->m->special && takes_group(w, cfgs[i].lex, group)) return true;
+    return false;
+}
+
 static level level_at(walker *w, uint32_t end, uint32_t off, uint32_t n)
 {
     return (level){ end, off, n, w->m->frames.n, w->m->words.n, w->m->seen.n };
@@ -126,6 +163,7 @@ static void walk(walker *w, const mn_trie *trie, uint32_t from, uint32_t end, ui
         bool all = false;
         if (trie == &w->t->open && mn_trie_byte(node) == '"')
             for (uint32_t k = top; k < w->k->stack.n && !all; k++) all = takes_anything(w, &w->k->stack.at[k]);
+        if (!all && node.skip > 4 && w->m->p->grammar) all = takes_below(w, trie, i, w->k->stack.at + top, made);
         if (all) take_subtree(w, trie, i, i + node.skip);
         if (all || node.skip == 1) {
             go_back(w, &l, top);
@@ -158,6 +196,8 @@ static void walk_bytes(walker *w, const mn_trie *const *tries, int n_tries, uint
             bool all = false;
             if (tries[k] == &w->t->open && bytes[b] == '"')
                 for (uint32_t c = top; c < top + made && !all; c++) all = takes_anything(w, &w->k->stack.at[c]);
+            if (!all && end > node + 4 && w->m->p->grammar)
+                all = takes_below(w, tries[k], node, w->k->stack.at + top, made);
             if (all) take_subtree(w, tries[k], node, end);
             else if (end > node + 1) walk(w, tries[k], node + 1, end, top, made);
         }
@@ -502,6 +542,11 @@ static void walk_term(walker *w, const mn_trie *trie, uint32_t first, const mn_c
         }
         mn_trie_node node = trie->nodes.at[i];
         now.lex = mn_lex_next(lx, at[1], mn_trie_byte(node));
+        if (now.lex > MN_LEX_END && node.skip > 4 && takes_below(w, trie, i, &now, 1)) {
+            take_subtree(w, trie, i, i + node.skip);
+            i += node.skip;
+            continue;
+        }
         if (now.lex <= MN_LEX_END || !reach_node(w, trie, i, at[1], &now) || mn_lex_hit(lx, now.lex)) {
             i += node.skip;
             continue;
@@ -516,19 +561,6 @@ static void walk_term(walker *w, const mn_trie *trie, uint32_t first, const mn_c
     }
 }
 
-/* Every text of a group's characters stays inside the terminal. */
-static bool takes_group(walker *w, uint32_t state, int group)
-{
-    mn_lexer *lx = w->m->p->lx;
-    const mn_lex_state s = lx->states.at[state];
-    uint32_t n;
-    const mn_range *ranges = mn_group_ranges(group, &n);
-    if (!n || !s.boundary) return false;
-    if (s.kind == MN_LK_SEEK) return mn_lex_seek_closed(lx, state, ranges, n);
-    return s.kind == MN_LK_RE
-        && mn_rx_closed(lx->rx, mn_rx_clamp(lx->rx, s.a, w->t->group_chars[group]), ranges, n);
-}
-
 static void add_term(walker *w, const mn_cfg *c)
 {
     const mn_vocab_trie *t = w->t;
@@ -536,7 +568,9 @@ static void add_term(walker *w, const mn_cfg *c)
     int n = 0;
     for (int g = 0; g < MN_GROUPS; g++) {
         if (!t->plain[g].nodes.n) continue;
-        if (takes_group(w, c->lex, g)) or_into(w->mask, t->group_mask[g], t->words);
+        bool whole = g < MN_GROUPS - 1
+            && (takes_group(w, c->lex, g) || find_closed(w, c->lex, g, t->group_chars[g]));
+        if (whole) or_into(w->mask, t->group_mask[g], t->words);
         else tries[n++] = &t->plain[g];
     }
     tries[n++] = &t->open;

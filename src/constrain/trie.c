@@ -95,11 +95,41 @@ static void add_level(mn_cx *cx, mn_trie *t, const key *k, uint32_t from, uint32
     }
 }
 
+/* Groups that hold a byte, as bits; none for those of longer characters, which tokens may
+ * hold in pieces. */
+static uint8_t groups_of(uint8_t byte)
+{
+    uint8_t bits = 0;
+    for (int g = 0; g < MN_GROUPS - 1; g++) {
+        uint32_t n;
+        const mn_range *r = mn_group_ranges(g, &n);
+        for (uint32_t k = 0; k < n; k++)
+            if (byte < 0x80 && byte >= r[k].lo && byte <= r[k].hi) bits |= (uint8_t)(1 << g);
+    }
+    return bits;
+}
+
+/* Children come behind their parents, so one pass backwards does. */
+static void note_below(mn_cx *cx, mn_trie *t)
+{
+    uint8_t groups[256];
+    for (int b = 0; b < 256; b++) groups[b] = groups_of((uint8_t)b);
+    mn_vec_reserve(cx, &t->below, t->nodes.n + 1);
+    t->below.n = t->nodes.n;
+    for (uint32_t i = t->nodes.n; i-- > 0;) {
+        uint8_t bits = (1 << (MN_GROUPS - 1)) - 1;
+        for (uint32_t k = i + 1; k < i + t->nodes.at[i].skip; k += t->nodes.at[k].skip)
+            bits &= groups[mn_trie_byte(t->nodes.at[k])] & t->below.at[k];
+        t->below.at[i] = bits;
+    }
+}
+
 /* keys: sorted, distinct, not empty. */
 static void make_trie(mn_cx *cx, mn_trie *t, const keys *k)
 {
     memset(t->root, 0xFF, sizeof t->root);
     add_level(cx, t, k->at, 0, k->n, 0);
+    note_below(cx, t);
 }
 
 /* Sort, and drop keys with the bytes of the one before (their values go to *twins). */
@@ -354,6 +384,18 @@ static void copy_tokens(builder *b)
     }
 }
 
+static void trim_trie(mn_cx *cx, mn_trie *t)
+{
+    mn_vec_trim(cx, &t->nodes);
+    mn_vec_trim(cx, &t->below);
+}
+
+static void clear_trie(mn_cx *cx, mn_trie *t)
+{
+    mn_vec_clear(cx, &t->nodes);
+    mn_vec_clear(cx, &t->below);
+}
+
 static void build(void *arg)
 {
     builder *b = arg;
@@ -367,8 +409,8 @@ static void build(void *arg)
     make_after(b);
     index_prefixes(b);
     mn_trie *tries[] = { &b->t->open, &b->t->mixed, &b->t->after, &b->t->special };
-    for (int i = 0; i < 4; i++) mn_vec_trim(&b->t->cx, &tries[i]->nodes);
-    for (int i = 0; i < MN_GROUPS; i++) mn_vec_trim(&b->t->cx, &b->t->plain[i].nodes);
+    for (int i = 0; i < 4; i++) trim_trie(&b->t->cx, tries[i]);
+    for (int i = 0; i < MN_GROUPS; i++) trim_trie(&b->t->cx, &b->t->plain[i]);
     mn_vec_trim(&b->t->cx, &b->t->bytes);
     mn_vec_trim(&b->t->cx, &b->t->token_off);
     mn_vec_trim(&b->t->cx, &b->t->usable);
@@ -402,8 +444,8 @@ void mn_vocab_trie_free(mn_vocab_trie *t)
 {
     if (!t) return;
     mn_trie *tries[] = { &t->open, &t->mixed, &t->after, &t->special };
-    for (int i = 0; i < 4; i++) mn_vec_clear(&t->cx, &tries[i]->nodes);
-    for (int i = 0; i < MN_GROUPS; i++) mn_vec_clear(&t->cx, &t->plain[i].nodes);
+    for (int i = 0; i < 4; i++) clear_trie(&t->cx, tries[i]);
+    for (int i = 0; i < MN_GROUPS; i++) clear_trie(&t->cx, &t->plain[i]);
     mn_vec_clear(&t->cx, &t->token_off);
     mn_vec_clear(&t->cx, &t->bytes);
     mn_vec_clear(&t->cx, &t->usable);

@@ -24,10 +24,18 @@
 typedef struct { uint32_t byte_token, skip; } mn_trie_node;     /* byte | (token + 1) << 8 */
 typedef struct {
     MN_VEC(mn_trie_node) nodes;     /* no root */
+    MN_VEC(uint8_t) below;          /* by node: the groups (bits) that hold all bytes below it */
     uint32_t root[256];             /* first-level node of a byte, or UINT32_MAX */
 } mn_trie;
 static inline uint8_t mn_trie_byte(mn_trie_node n) { return (uint8_t)n.byte_token; }
 static inline int32_t mn_trie_token(mn_trie_node n) { return (int32_t)(n.byte_token >> 8) - 1; }
+
+/* The narrowest group of characters that all of a node's subtree but itself is made of;
+ * MN_GROUPS: none. */
+static inline int mn_trie_below(const mn_trie *t, uint32_t node)
+{
+    return t->below.at[node] ? __builtin_ctz(t->below.at[node]) : 8;
+}
 
 /* A token that closes a string: where it goes on in `after`, and what it puts before. */
 typedef struct { uint32_t token, after, prefix, chars; } mn_closing;
