@@ -24,6 +24,9 @@ struct mn_matcher {
 
 static step now(const mn_matcher *m) { return m->steps.at[m->steps.n - 1]; }
 
+/* The configurations of a step; NULL: it has none. */
+static const mn_cfg *cfgs_of(const mn_matcher *m, step s) { return s.n ? m->past.at + s.off : NULL; }
+
 static void unpin(mn_matcher *m)
 {
     if (m->pin) m->c->masks.slots.at[m->pin - 1].pins--;
@@ -161,8 +164,8 @@ static void find_mask(void *arg)
         uint32_t *bits = k->slots.at[slot].bits;
         /* A mask that fails half-way must not be found again. */
         k->slots.at[slot].broken = true;
-        if (!s.finished) mn_mask_compute(t, k, &m->pda, m->past.at + s.off, s.n, bits);
-        if (s.finished || accepting(m, m->past.at + s.off, s.n))
+        if (!s.finished) mn_mask_compute(t, k, &m->pda, cfgs_of(m, s), s.n, bits);
+        if (s.finished || accepting(m, cfgs_of(m, s), s.n))
             for (uint32_t i = 0; i < t->eog.n; i++) mn_bit_set(bits, (uint32_t)t->eog.at[i]);
         k->slots.at[slot].broken = false;
         return;
@@ -309,7 +312,7 @@ int32_t mn_matcher_count_acceptable(mn_matcher *m, const int32_t *tokens, int32_
 bool mn_matcher_is_accepting(const mn_matcher *m)
 {
     step s = now(m);
-    return s.finished || accepting(m, m->past.at + s.off, s.n);
+    return s.finished || accepting(m, cfgs_of(m, s), s.n);
 }
 
 bool mn_matcher_is_finished(const mn_matcher *m) { return now(m).finished; }
