@@ -47,6 +47,7 @@ static inline void walk(mn_constraint *c, const uint8_t *choices, size_t n_choic
         if (allowed != (st == MINERVA_OK)) abort();
         if (st == MINERVA_OK && i % 16 == 7) {
             if (mn_matcher_rollback(m, 1, NULL) || mn_matcher_accept(m, t, NULL)) abort();
+            if (mn_matcher_is_finished(m)) break;
             forced.len = 0;
             if (mn_matcher_forced(m, &forced, 64, NULL)) break;
             st = mn_matcher_accept_bytes(m, forced.data ? forced.data : "", forced.len, NULL, NULL);
