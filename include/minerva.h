@@ -393,6 +393,11 @@ typedef struct {
     /* false cancels.  text may be empty (a character is not complete yet). */
     bool (*on_piece)(void *ctx, const minerva_piece *piece);
     void *ctx;
+    /* minerva_generate() guesses tokens ahead where that is faster and checks them together;
+     * the answer is the same.  Guesses come from the text so far or, if there is one, from
+     * `draft`: a session of a smaller model with the same vocabulary, borrowed. */
+    bool no_guessing;
+    minerva_session *draft;
 } minerva_generate_options;
 
 typedef struct {
@@ -495,6 +500,7 @@ typedef struct {
     /* Called after each repetition, for progress; false stops. */
     bool (*on_run)(void *ctx, const char *test, int repetition, double tokens_per_s);
     void *ctx;
+    int32_t streams;            /* > 1: that many sequences generate at once; 0: 1 */
 } minerva_bench_options;
 /* llama-bench's definitions: random tokens, no sampling, logits of the last position, one
  * warm-up.  *json: {"machine":{...},"rows":[{"test":"pp512",...}]}. */

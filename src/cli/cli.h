@@ -96,6 +96,8 @@ typedef struct {
     bool given_temp, given_seed, given_top_k, given_top_p, given_min_p, given_repeat;
     cli_list stop;
     int32_t n_tokens;
+    bool no_guessing;
+    minerva_session *draft;     /* borrowed, may be NULL */
 } cli_sampling;
 enum { CLI_N_SAMPLING_OPTIONS = 24 };
 void cli_add_sampling_options(cli_option *out, cli_sampling *values);

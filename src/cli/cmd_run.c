@@ -11,7 +11,7 @@ typedef struct {
     cli_sampling sampling;
     cli_constraint constraint;
     bool raw, stats, special;
-    const char *system, *model_name, *prompt;
+    const char *system, *model_name, *prompt, *draft;
 } run_options;
 
 /* Does this word look like a model rather than a prompt that names nothing? */
@@ -87,11 +87,25 @@ static void print_stats(const minerva_generate_result *r)
             r->generate_s, r->generate_s > 0 ? (double)r->n_generated / r->generate_s : 0);
 }
 
+/* The smaller model that guesses ahead, and a session of it; NULL after an error line. */
+static minerva_model *open_draft(const run_options *o, minerva_session **session)
+{
+    minerva_error err = { 0 };
+    minerva_model *m = cli_open_model(o->draft, &o->model, MINERVA_OPEN_RUN);
+    if (m && minerva_session_create(session, m, &err) != MINERVA_OK) {
+        cli_fail(&err);
+        minerva_model_close(m);
+        return NULL;
+    }
+    return m;
+}
+
 static int run(run_options *o)
 {
     size_t len, n = 0;
     int32_t *ids = NULL;
     minerva_session *session = NULL;
+    minerva_model *draft = NULL;
     minerva_generate_result result = { 0 };
     minerva_error err = { 0 };
     int code = CLI_FAILED;
@@ -113,6 +127,7 @@ static int run(run_options *o)
         cli_fail(&err);
         goto done;
     }
+    if (o->draft && !(draft = open_draft(o, &o->sampling.draft))) goto done;
     code = cli_answer(session, ids, n, &o->sampling,
                       o->constraint.constraint.kind ? &o->constraint.constraint : NULL,
                       o->special, NULL, &result);
@@ -121,6 +136,8 @@ static int run(run_options *o)
     if (code == CLI_OK && result.finish == MINERVA_FINISH_CANCELLED) code = 130;
 done:
     minerva_session_free(session);
+    minerva_session_free(o->sampling.draft);
+    minerva_model_close(draft);
     minerva_free(ids);
     minerva_model_close(m);
     free(text);
@@ -135,9 +152,11 @@ int cli_run(int argc, char **argv)
         { "--system", NULL, CLI_STRING, &o.system, "TEXT", "system message", 0 },
         { "--special", NULL, CLI_FLAG, &o.special, NULL, "print special tokens too", 0 },
         { "--stats", NULL, CLI_FLAG, &o.stats, NULL, "print speeds to stderr", 0 },
+        { "--draft", NULL, CLI_STRING, &o.draft, "MODEL", "a smaller model that guesses ahead", 0 },
+        { "--no-guessing", NULL, CLI_FLAG, &o.sampling.no_guessing, NULL, "one token per pass", 0 },
     };
-    cli_add_constraint_options(options + 4, &o.constraint);
-    size_t n = 4 + CLI_N_CONSTRAINT_OPTIONS;
+    cli_add_constraint_options(options + 6, &o.constraint);
+    size_t n = 6 + CLI_N_CONSTRAINT_OPTIONS;
     cli_add_sampling_options(options + n, &o.sampling);
     while (options[n].name) n++;
     cli_add_model_options(options + n, &o.model);

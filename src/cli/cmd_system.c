@@ -64,9 +64,10 @@ int cli_bench(int argc, char **argv)
         { "--generate", "-n", CLI_INT, &o.n_generate, "N", "generated tokens (128); 0: leave out", 0 },
         { "--depth", "-d", CLI_INT, &o.depth, "N", "tokens already in the context (0)", 0 },
         { "--repetitions", "-r", CLI_INT, &repetitions, "N", "runs of each test (5)", 0 },
+        { "--streams", NULL, CLI_INT, &o.streams, "N", "answers generated at once (1)", 0 },
         { "--json", NULL, CLI_FLAG, &json, NULL, "print JSON", 0 },
     };
-    cli_add_model_options(options + 5, &model);
+    cli_add_model_options(options + 6, &model);
     cli_command c = {
         .verb = "bench", .usage = "bench [MODEL] [options]",
         .about = "Speed beside the machine's limits.  Tests are defined as llama-bench does:\n"

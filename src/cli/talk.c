@@ -139,7 +139,7 @@ int cli_answer(minerva_session *session, const int32_t *ids, size_t n,
     minerva_generate_options options = {
         .sampling = &s->sampling, .max_tokens = s->n_tokens, .stop = s->stop.items,
         .n_stop = s->stop.n, .keep_special = keep_special, .constraint = constraint,
-        .on_piece = on_piece, .ctx = &sink,
+        .on_piece = on_piece, .ctx = &sink, .no_guessing = s->no_guessing, .draft = s->draft,
     };
     struct sigaction ours = { .sa_handler = on_interrupt, .sa_flags = SA_RESETHAND }, before;
     interrupted = 0;

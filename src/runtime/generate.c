@@ -1,6 +1,8 @@
 /* The generation loop: reuse what the session holds of the prompt, evaluate the rest, then
- * sample and evaluate token by token.  Text, stop strings and ends are stream.c's. */
+ * sample and evaluate token by token, or a token with guesses of what follows it
+ * (speculate.h).  Text, stop strings and ends are stream.c's. */
 #include "base/status.h"
+#include "runtime/speculate.h"
 #include "runtime/stream.h"
 
 #include <stdlib.h>
@@ -26,18 +28,89 @@ static minerva_status take_prompt(minerva_session *s, const int32_t *prompt, siz
     return mn_runtime_eval(s, prompt + same, n - same, logits, NULL, NULL, err);
 }
 
-static minerva_status loop(mn_stream *stream, minerva_session *s, float *logits,
+/* One pass: the token drawn last and guesses after it, and how far they were right. */
+typedef struct {
+    int32_t ids[1 + MN_MAX_GUESSES];
+    int32_t n, at;              /* row `at` of the logits belongs to ids[at] */
+    double seconds;
+} pass;
+
+/* A pass is over when a draw is not what was guessed: the guesses after it are dropped. */
+static minerva_status end_pass(minerva_session *s, mn_guesser *g, pass *p, minerva_error *err)
+{
+    size_t wrong = (size_t)(p->n - 1 - p->at), keep = s->tokens.n - wrong, kept;
+    if (p->seconds > 0 && g) mn_guesser_learn(g, p->n - 1, p->at, p->seconds);
+    p->n = 1;
+    p->at = 0;
+    if (!wrong) return MINERVA_OK;
+    minerva_status st = minerva_session_trim(s, keep, &kept, err);
+    if (st == MINERVA_OK && kept != keep)
+        st = mn_fail(err, MINERVA_DEVICE, "%zu tokens expected after a trim, %zu found", keep,
+                     kept);
+    return st;
+}
+
+/* What was guessed must be able to leave the session again. */
+static bool may_guess(const minerva_session *s)
+{
+    return s->tokens.n > 0 &&
+           s->model->backend->seq_can_trim(s->seq, (int32_t)s->tokens.n - 1);
+}
+
+static minerva_status run_pass(minerva_session *s, mn_guesser *g, pass *p, int32_t token,
+                               float *logits, minerva_error *err)
+{
+    size_t context = (size_t)minerva_model_context(s->model);
+    int32_t n_guesses = 0;
+    minerva_status st = MINERVA_OK;
+    *p = (pass){ .ids = { token }, .n = 1 };
+    if (g) st = mn_guesser_feed(g, &token, 1, err);
+    if (st == MINERVA_OK && g && may_guess(s))
+        st = mn_guesser_guess(g, p->ids + 1, &n_guesses, err);
+    if (st != MINERVA_OK) return st;
+    p->n += n_guesses;
+    while (p->n > 1 && s->tokens.n + (size_t)p->n > context) p->n--;
+    double start = now_s();
+    st = mn_runtime_eval(s, p->ids, (size_t)p->n, NULL, logits, NULL, err);
+    p->seconds = now_s() - start;
+    return st;
+}
+
+/* logits: [1 + MN_MAX_GUESSES][vocab], the first row those of the prompt's last token. */
+static minerva_status loop(mn_stream *stream, minerva_session *s, mn_guesser *g, float *logits,
                            minerva_error *err)
 {
     size_t context = (size_t)minerva_model_context(s->model);
+    size_t vocab = (size_t)minerva_model_vocab(s->model);
+    pass p = { .n = 1 };
     for (;;) {
         int32_t token;
-        minerva_status st = mn_stream_step(stream, logits, &token, err);
-        if (st != MINERVA_OK || stream->finished) return st;
+        minerva_status st = mn_stream_step(stream, logits + (size_t)p.at * vocab, &token, err);
+        bool over = st != MINERVA_OK || stream->finished;
+        if (!over && p.at + 1 < p.n && p.ids[p.at + 1] == token) {
+            p.at++;
+            st = mn_guesser_feed(g, &token, 1, err);
+            if (st == MINERVA_OK) continue;
+            over = true;
+        }
+        minerva_status ended = end_pass(s, g, &p, st == MINERVA_OK ? err : NULL);
+        if (over || ended != MINERVA_OK) return st != MINERVA_OK ? st : ended;
         if (s->tokens.n >= context) return mn_stream_end(stream, MINERVA_FINISH_LENGTH, err);
-        st = mn_runtime_eval(s, &token, 1, logits, NULL, NULL, err);
-        if (st != MINERVA_OK) return st;
+        if ((st = run_pass(s, g, &p, token, logits, err)) != MINERVA_OK) return st;
     }
+}
+
+/* *out NULL: no guessing is wanted. */
+static minerva_status make_guesser(mn_guesser **out, const minerva_session *s,
+                                   const minerva_generate_options *o, const int32_t *prompt,
+                                   size_t n, minerva_error *err)
+{
+    *out = NULL;
+    if (o->no_guessing) return MINERVA_OK;
+    if (o->draft && o->draft->model == s->model)
+        return mn_fail(err, MINERVA_INVALID, "draft: a session of another model expected");
+    minerva_status st = mn_guesser_create(out, s->model, o->draft, err);
+    return st == MINERVA_OK ? mn_guesser_feed(*out, prompt, n, err) : st;
 }
 
 minerva_status minerva_generate(minerva_session *s, const int32_t *prompt, size_t n,
@@ -53,14 +126,18 @@ minerva_status minerva_generate(minerva_session *s, const int32_t *prompt, size_
     if (n > (size_t)context)
         return mn_fail(err, MINERVA_FULL, "prompt: at most %d tokens expected (the context), "
                        "%zu found", context, n);
-    minerva_status st = mn_stream_init(&stream, s->model, options ? options : &defaults, err);
+    if (!options) options = &defaults;
+    minerva_status st = mn_stream_init(&stream, s->model, options, err);
     if (st != MINERVA_OK) return st;
     size_t logits_bytes = (size_t)minerva_model_vocab(s->model) * sizeof(float);
+    if (!options->no_guessing) logits_bytes *= 1 + MN_MAX_GUESSES;
+    mn_guesser *guesser = NULL;
     float *logits = malloc(logits_bytes);
     double start = now_s(), middle = start;
     st = logits ? mn_stream_prompt(&stream, prompt, n, &why)
                 : mn_fail_memory(&why, logits_bytes);
-    if (st == MINERVA_OK && options && options->constraint) {
+    if (st == MINERVA_OK) st = make_guesser(&guesser, s, options, prompt, n, &why);
+    if (st == MINERVA_OK && options->constraint) {
         mn_matcher *matcher = NULL;
         st = mn_runtime_matcher(&matcher, s->model, &s->constraints, options->constraint, &why);
         mn_stream_constrain(&stream, matcher);
@@ -68,7 +145,7 @@ minerva_status minerva_generate(minerva_session *s, const int32_t *prompt, size_
     if (st == MINERVA_OK) {
         st = take_prompt(s, prompt, n, logits, &r.n_cached, &why);
         middle = now_s();
-        if (st == MINERVA_OK) st = loop(&stream, s, logits, &why);
+        if (st == MINERVA_OK) st = loop(&stream, s, guesser, logits, &why);
     }
     if (st == MINERVA_CANCELLED) {
         why = (minerva_error){ 0 };
@@ -82,6 +159,7 @@ minerva_status minerva_generate(minerva_session *s, const int32_t *prompt, size_
     if (st == MINERVA_OK && result) *result = r;
     if (st != MINERVA_OK && err) *err = why;
     mn_stream_clear(&stream);
+    mn_guesser_free(guesser);
     free(logits);
     return st;
 }

@@ -2,7 +2,8 @@
  *
  * Definitions are llama-bench's, so that tables compare: random tokens, no sampling,
  * logits of the last position only, one warm-up, the median of the repetitions.
- * pp N: N prompt tokens after `depth` others.  tg N: N tokens one by one after `depth`.
+ * pp N: N prompt tokens after `depth` others.  tg N: N tokens one by one after `depth`;
+ * with B streams, N tokens of each, B at a time, and the rate is that of all together.
  *
  * Limits: a decoded token reads the active weights once and the state of the positions it
  * sees; a prompt token needs the multiply-accumulates of the layers' matrices and of its
@@ -60,6 +61,45 @@ static minerva_status one_run(minerva_model *m, bool prompt, int32_t n, int32_t 
     return st;
 }
 
+/* Seconds in which `streams` sequences of their own get n tokens each. */
+static minerva_status run_streams(minerva_model *m, int32_t streams, int32_t n, int32_t depth,
+                                  double *seconds, minerva_error *err)
+{
+    const mn_backend *b = m->backend;
+    size_t count = (size_t)streams;
+    mn_seq **seqs = calloc(count, sizeof *seqs);
+    mn_span *spans = calloc(count, sizeof *spans);
+    int32_t *ids = calloc((size_t)(streams > m->max_batch ? streams : m->max_batch), sizeof *ids);
+    minerva_status st = seqs && spans && ids ? MINERVA_OK : mn_fail_memory(err, count);
+    uint64_t state = 42;
+    mn_output out;
+    pthread_mutex_lock(&m->engine_lock);
+    for (int32_t i = 0; i < streams && st == MINERVA_OK; i++) {
+        st = b->seq_create(m->engine, &seqs[i], err);
+        for (int32_t at = 0, k; at < depth && st == MINERVA_OK; at += k) {
+            k = depth - at < m->max_batch ? depth - at : m->max_batch;
+            random_tokens(ids, (size_t)k, b->vocab(m->engine), &state);
+            mn_span span = { seqs[i], 0, k };
+            st = b->forward(m->engine, &(mn_batch){ .tokens = ids, .n_tokens = k,
+                            .spans = &span, .n_spans = 1 }, &out, err);
+        }
+        spans[i] = (mn_span){ seqs[i], i, 1 };
+    }
+    double start = now_s();
+    for (int32_t i = 0; i < n && st == MINERVA_OK; i++) {
+        random_tokens(ids, count, b->vocab(m->engine), &state);
+        st = b->forward(m->engine, &(mn_batch){ .tokens = ids, .n_tokens = streams,
+                        .spans = spans, .n_spans = streams }, &out, err);
+    }
+    *seconds = now_s() - start;
+    for (size_t i = 0; seqs && i < count; i++) b->seq_free(m->engine, seqs[i]);
+    pthread_mutex_unlock(&m->engine_lock);
+    free(seqs);
+    free(spans);
+    free(ids);
+    return st;
+}
+
 /* Positions that n tokens after `depth` others see, one with another. */
 static double mean_positions(int32_t window, int32_t n, int32_t depth)
 {
@@ -72,9 +112,10 @@ static double mean_positions(int32_t window, int32_t n, int32_t depth)
 }
 
 /* The bound that binds: arithmetic for a prompt, memory for tokens one by one. */
-static double limit_tokens_per_s(const mn_limits *l, bool prompt, int32_t n, int32_t depth)
+static double limit_tokens_per_s(const mn_limits *l, bool prompt, int32_t n, int32_t depth,
+                                 int32_t streams)
 {
-    double bytes = (double)l->bytes_per_token, macs = (double)l->macs_per_token;
+    double bytes = (double)l->bytes_per_token / streams, macs = (double)l->macs_per_token;
     for (int32_t i = 0; i < l->n_attention; i++) {
         const mn_attention_cost *a = &l->attention[i];
         double positions = mean_positions(a->window, n, depth);
@@ -93,17 +134,21 @@ static minerva_status measure(minerva_model *m, const minerva_bench_options *o, 
     size_t room = (size_t)(n > o->depth ? n : o->depth);
     int32_t *ids = malloc((room + 1) * sizeof *ids);
     float *logits = malloc((size_t)minerva_model_vocab(m) * sizeof *logits);
+    int32_t streams = !prompt && o->streams > 1 ? o->streams : 1;
     double rates[MAX_REPETITIONS], seconds;
     minerva_status st = ids && logits ? MINERVA_OK : mn_fail_memory(err, room * sizeof *ids);
     char name[64];
     snprintf(name, sizeof name, "%s%d", prompt ? "pp" : "tg", n);
+    if (streams > 1) snprintf(name + strlen(name), 32, "x%d", streams);
     if (o->depth) snprintf(name + strlen(name), 32, "@d%d", o->depth);
     if (st == MINERVA_OK)       /* warm-up: pages, caches, threads */
-        st = one_run(m, prompt, prompt ? n : (n < 2 ? n : 2), prompt ? 0 : o->depth, ids, logits,
-                     &seconds, err);
+        st = streams > 1 ? run_streams(m, streams, n < 2 ? n : 2, o->depth, &seconds, err)
+                         : one_run(m, prompt, prompt ? n : (n < 2 ? n : 2),
+                                   prompt ? 0 : o->depth, ids, logits, &seconds, err);
     for (int r = 0; r < repetitions && st == MINERVA_OK; r++) {
-        st = one_run(m, prompt, n, o->depth, ids, logits, &seconds, err);
-        rates[r] = n / seconds;
+        st = streams > 1 ? run_streams(m, streams, n, o->depth, &seconds, err)
+                         : one_run(m, prompt, n, o->depth, ids, logits, &seconds, err);
+        rates[r] = (double)n * streams / seconds;
         if (st == MINERVA_OK && o->on_run && !o->on_run(o->ctx, name, r, rates[r]))
             st = mn_fail(err, MINERVA_CANCELLED, "the measurement was stopped");
     }
@@ -111,7 +156,7 @@ static minerva_status measure(minerva_model *m, const minerva_bench_options *o, 
         qsort(rates, (size_t)repetitions, sizeof *rates, by_value);
         double median = repetitions % 2 ? rates[repetitions / 2]
                         : (rates[repetitions / 2 - 1] + rates[repetitions / 2]) / 2;
-        double limit = limits ? limit_tokens_per_s(limits, prompt, n, o->depth) : 0;
+        double limit = limits ? limit_tokens_per_s(limits, prompt, n, o->depth, streams) : 0;
         json_t *row = json_pack("{s:s, s:f, s:f, s:f}", "test", name, "tokens_per_s", median,
                                 "min", rates[0], "max", rates[repetitions - 1]);
         if (limit > 0) {
@@ -131,6 +176,7 @@ static minerva_status check(const minerva_model *m, const minerva_bench_options 
     const struct { const char *name; int64_t value, most; } ranges[] = {
         { "n_prompt", o->n_prompt, INT32_MAX }, { "n_generate", o->n_generate, INT32_MAX },
         { "depth", o->depth, INT32_MAX }, { "repetitions", o->repetitions, MAX_REPETITIONS },
+        { "streams", o->streams, m->max_batch },
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (ranges[i].value < 0 || ranges[i].value > ranges[i].most)

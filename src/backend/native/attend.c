@@ -78,6 +78,12 @@ typedef struct {
     int32_t kv_head, row0;      /* row i: token (row0 + i) / per_head, head % per_head */
 } place;
 
+/* The number of rows decides, but for short runs that of one token's. */
+static bool in_bf16(const attention *at, const mn_span *span, int32_t n_rows)
+{
+    return at->bf16 && (span->n > MN_EXACT_RUN ? n_rows : at->per_head) >= MIN_BF16_ROWS;
+}
+
 static int32_t tiles_of(const attention *at, const mn_span *span)
 {
     return (span->n * at->per_head + ROWS - 1) / ROWS;
@@ -120,7 +126,7 @@ static void start(const attention *at, const place *p, bool sinks, tile *t)
 {
     const mn_attend *a = at->a;
     int32_t length = p->span->seq->length + p->span->n, kd = at->layer->k_dim;
-    bool bf16 = at->bf16 && t->n_rows >= MIN_BF16_ROWS;
+    bool bf16 = in_bf16(at, p->span, t->n_rows);
     int32_t width = bf16 ? 2 * n_pairs(kd) : kd;
     for (int32_t i = 0; i < t->n_rows; i++) {
         int32_t token, head;
@@ -206,7 +212,7 @@ static void run_pages(const attention *at, const place *p, int32_t part, tile *t
     int32_t begin = first / MN_KV_PAGE, all = last / MN_KV_PAGE + 1 - begin;
     int32_t page = begin + (int32_t)((int64_t)all * part / at->n_parts);
     int32_t end = begin + (int32_t)((int64_t)all * (part + 1) / at->n_parts);
-    bool bf16 = at->bf16 && t->n_rows >= MIN_BF16_ROWS;
+    bool bf16 = in_bf16(at, p->span, t->n_rows);
     for (; page < end; page++) {
         int32_t base = page * MN_KV_PAGE;
         int32_t n = last + 1 - base < MN_KV_PAGE ? last + 1 - base : MN_KV_PAGE;

@@ -144,6 +144,10 @@ minerva_status mn_engine_limits(mn_engine *e, mn_limits *out, minerva_error *err
 
 /* ---- one run ----------------------------------------------------------------------- */
 
+/* So many tokens of a sequence give bit for bit what they give one by one: no kernel may
+ * tell them apart.  (Guessing ahead relies on it; see matmul.h for where `few` ends.) */
+enum { MN_EXACT_RUN = 4 };
+
 typedef struct {                /* each thread has its own, equal but for team */
     mn_engine *e;
     const mn_batch *batch;
