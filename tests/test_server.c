@@ -247,6 +247,11 @@ static const char *body_for(const char *path)
     if (strstr(path, "/api/models/")) return "{\"model\":\"stories260k\"";
     if (!strcmp(path, "/v1/responses"))
         return "{" NANO ",\"input\":\"Hello\",\"max_output_tokens\":1";
+    if (!strcmp(path, "/api/chat") || !strcmp(path, "/api/generate"))
+        return "{" NANO ",\"stream\":false,\"options\":{\"num_predict\":1}";
+    if (!strncmp(path, "/api/embed", 10)) return "{\"model\":\"stories260k\",\"input\":\"a\",\"prompt\":\"a\"";
+    if (!strcmp(path, "/api/show")) return "{" NANO;
+    if (strstr("/api/pull /api/push /api/create /api/copy", path)) return "{\"model\":\"x\"";
     if (strstr(path, "count_tokens")) return "{" HELLO;
     if (!strcmp(path, "/v1/messages")) return "{" HELLO ",\"max_tokens\":1";
     if (strstr(path, "chat")) return "{" HELLO ",\"max_tokens\":1";

@@ -56,4 +56,6 @@ client() {
 client openai openai /v1 models chat stream "stream helper" logprobs completions embeddings \
     errors tools json_schema responses abort
 client @anthropic-ai/sdk anthropic "" messages stream "stop sequences" tools "count tokens" errors
+client ollama ollama "" models chat generate tools format embeddings errors
+client @langchain/openai frameworks /v1 langchain vercel
 finish

@@ -1,4 +1,5 @@
-/* /v1/embeddings: texts become vectors, on a thread of their own.
+/* /v1/embeddings and Ollama's /api/embed, /api/embeddings: texts become vectors, on a
+ * thread of their own.
  *
  * The thread evaluates one text after the other in a fresh session; the model's engine lock
  * lets the scheduler's rounds run in between, so answers in the making go on.
@@ -9,7 +10,7 @@
  * (2) `http` is read and written on the I/O thread only; a client that goes away sets
  *     `unwanted`, and the thread stops at the next text.
  */
-#include "server/params.h"
+#include "server/ollama.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -19,6 +20,8 @@
 #include <string.h>
 
 enum { MAX_INPUTS = 2048, MAX_WAITING = 64 };
+
+typedef enum { SHAPE_OPENAI, SHAPE_EMBED, SHAPE_EMBEDDINGS } answer_shape;
 
 typedef struct task task;
 struct task {
@@ -31,7 +34,9 @@ struct task {
     size_t *n_ids, n_inputs;
     float *vectors;             /* [n_inputs, hidden] */
     int64_t dimensions;
-    bool last, base64;
+    bool last, base64, truncate;
+    answer_shape shape;
+    double started_s;
     minerva_error err;
 };
 
@@ -146,6 +151,21 @@ static json_t *vector_of(const task *t, size_t i)
     return list;
 }
 
+/* Takes data. */
+static json_t *shaped(const task *t, json_t *data, json_int_t n)
+{
+    json_int_t ns = (json_int_t)((mn_now_s() - t->started_s) * 1e9);
+    if (t->shape == SHAPE_OPENAI)
+        return json_pack("{s:s, s:o, s:s, s:{s:I, s:I}}", "object", "list", "data", data, "model",
+                         t->model->name, "usage", "prompt_tokens", n, "total_tokens", n);
+    if (t->shape == SHAPE_EMBED)
+        return json_pack("{s:s, s:o, s:I, s:i, s:I}", "model", t->model->name, "embeddings", data,
+                         "total_duration", ns, "load_duration", 0, "prompt_eval_count", n);
+    json_t *v = json_pack("{s:O}", "embedding", json_array_get(data, 0));
+    json_decref(data);
+    return v;
+}
+
 static void answer(void *arg)
 {
     task *t = arg;
@@ -155,13 +175,16 @@ static void answer(void *arg)
         mn_answer_failure(t->http, "input", &t->err);
     } else if (t->http) {
         json_t *data = json_array();
-        for (size_t i = 0; i < t->n_inputs; i++) {
+        for (size_t i = 0; i < t->n_inputs && t->shape != SHAPE_OPENAI; i++) {
+            n += (json_int_t)t->n_ids[i];
+            json_array_append_new(data, vector_of(t, i));
+        }
+        for (size_t i = 0; i < t->n_inputs && t->shape == SHAPE_OPENAI; i++) {
             n += (json_int_t)t->n_ids[i];
             json_array_append_new(data, json_pack("{s:s, s:i, s:o}", "object", "embedding",
                                                   "index", (int)i, "embedding", vector_of(t, i)));
         }
-        mn_answer_json(t->http, 200, json_pack("{s:s, s:o, s:s, s:{s:I, s:I}}", "object", "list",
-            "data", data, "model", t->model->name, "usage", "prompt_tokens", n, "total_tokens", n));
+        mn_answer_json(t->http, 200, shaped(t, data, n));
     }
     task_free(t);
 }
@@ -198,6 +221,7 @@ static bool add_input(mn_params *p, task *t, const json_t *v)
         return false;
     }
     t->n_inputs++;
+    if (t->truncate && t->n_ids[i] > most) t->n_ids[i] = most;
     if (t->n_ids[i] == 0 || !t->ids[i])
         mn_param_fail(p, "input", "[%zu]: at least one token expected", i);
     else if (t->n_ids[i] > most)
@@ -208,7 +232,7 @@ static bool add_input(mn_params *p, task *t, const json_t *v)
 
 static void read_inputs(mn_params *p, task *t)
 {
-    const json_t *v = mn_param_get(p, "input");
+    const json_t *v = mn_param_get(p, t->shape == SHAPE_EMBEDDINGS ? "prompt" : "input");
     bool many = json_is_array(v) && !is_id(json_array_get(v, 0));
     size_t n = many ? json_array_size(v) : 1;
     if (!v || n == 0 || n > MAX_INPUTS) {
@@ -244,9 +268,10 @@ static void read_form(mn_params *p, task *t)
                       (long long)width, (long long)t->dimensions);
 }
 
-void mn_api_embeddings(mn_call *call)
+static void serve(mn_call *call, unsigned where, answer_shape shape)
 {
-    mn_params p = { .body = call->body, .where = MN_FOR_EMBEDDINGS };
+    mn_params p = { .body = call->body, .where = where };
+    int keep_alive;
     mn_loaded_model *m = mn_call_model(call);
     if (!m) return;
     struct mn_embedder *e = call->server->embedder;
@@ -257,9 +282,13 @@ void mn_api_embeddings(mn_call *call)
         free(t);
         return;
     }
-    *t = (task){ .server = call->server, .model = m, .http = call->http };
+    *t = (task){ .server = call->server, .model = m, .http = call->http,
+                 .shape = shape, .truncate = shape != SHAPE_OPENAI, .started_s = mn_now_s() };
     mn_model_hold(m);
     read_form(&p, t);
+    mn_param_bool(&p, "truncate", &t->truncate);
+    if (shape != SHAPE_OPENAI && mn_ollama_keep_alive(&p, &keep_alive))
+        mn_model_keep_alive(m, keep_alive);
     if (p.err.code == MINERVA_OK) read_inputs(&p, t);
     if (p.err.code != MINERVA_OK) {
         mn_answer_failure(call->http, p.param, &p.err);
@@ -285,6 +314,14 @@ void mn_api_embeddings(mn_call *call)
     } else {
         call->server->n_active++;
     }
+}
+
+void mn_api_embeddings(mn_call *call) { serve(call, MN_FOR_EMBEDDINGS, SHAPE_OPENAI); }
+
+void mn_api_ollama_embed(mn_call *call)
+{
+    bool older = !strcmp(call->http->path, "/api/embeddings");
+    serve(call, MN_FOR_OLLAMA_EMBED, older ? SHAPE_EMBEDDINGS : SHAPE_EMBED);
 }
 
 minerva_status mn_embedder_create(struct mn_embedder **out, mn_server *server,

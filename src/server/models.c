@@ -667,6 +667,12 @@ mn_loaded_model *mn_model_find(mn_server *s, const char *name)
         mn_models_rescan(s);
         m = find(all, name);
     }
+    const char *tag = strrchr(name, ':');
+    if (!m && tag && !strcmp(tag, ":latest")) {         /* as Ollama's clients may say it */
+        char bare[256];
+        snprintf(bare, sizeof bare, "%.*s", (int)(tag - name), name);
+        m = find(all, bare);
+    }
     return m && (m->state->in_dir || m->state->phase != UNLOADED) ? m : NULL;
 }
 

@@ -9,16 +9,19 @@
 #define BOTH (MN_FOR_CHAT | MN_FOR_COMPLETIONS)
 #define SAMPLED (BOTH | MN_FOR_OLLAMA_OPTIONS | MN_FOR_RESPONSES | MN_FOR_MESSAGES)
 #define ANTHROPIC (MN_FOR_MESSAGES | MN_FOR_COUNT_TOKENS)
-#define TOOLS (MN_FOR_CHAT | MN_FOR_RESPONSES | ANTHROPIC)
+#define OLLAMA (MN_FOR_OLLAMA_CHAT | MN_FOR_OLLAMA_GENERATE)
+#define OPTIONS MN_FOR_OLLAMA_OPTIONS
+#define TOOLS (MN_FOR_CHAT | MN_FOR_RESPONSES | ANTHROPIC | MN_FOR_OLLAMA_CHAT)
 #define ACCEPTED (MN_FOR_CHAT | MN_FOR_RESPONSES)
 #define INT_MOST 2147483647.0
 #define LONG_MOST 9223372036854775807.0
 
 const mn_param_spec mn_param_specs[] = {
     { "model", ~(unsigned)MN_FOR_OLLAMA_OPTIONS, MN_STRING, 0, 1, "a model's name; the first one unless given" },
-    { "messages", MN_FOR_CHAT | MN_FOR_TEMPLATE | ANTHROPIC, MN_ARRAY, 0, 0, "the conversation" },
+    { "messages", MN_FOR_CHAT | MN_FOR_TEMPLATE | ANTHROPIC | MN_FOR_OLLAMA_CHAT, MN_ARRAY, 0, 0, "the conversation" },
     { "prompt", MN_FOR_COMPLETIONS, MN_ANY, 0, 0, "a string, or an array of token ids" },
-    { "stream", BOTH | MN_FOR_RESPONSES | MN_FOR_MESSAGES, MN_BOOLEAN, 0, 0, "send the answer as it is made" },
+    { "prompt", MN_FOR_OLLAMA_GENERATE | MN_FOR_OLLAMA_EMBED, MN_STRING, 0, 1, "text" },
+    { "stream", BOTH | MN_FOR_RESPONSES | MN_FOR_MESSAGES | OLLAMA | MN_FOR_OLLAMA_PULL, MN_BOOLEAN, 0, 0, "send the answer as it is made" },
     { "stream_options", BOTH, MN_OBJECT, 0, 0, "include_usage: true sends a last chunk with usage" },
     { "n", BOTH, MN_INTEGER, 1, 16, "how many answers" },
     { "max_tokens", BOTH | MN_FOR_MESSAGES, MN_INTEGER, 1, INT_MOST, "tokens of the answer at most" },
@@ -36,8 +39,8 @@ const mn_param_spec mn_param_specs[] = {
     { "logit_bias", BOTH, MN_OBJECT, 0, 0, "token id to -100 ... 100, at most 300" },
     { "stop", SAMPLED, MN_STRINGS, 0, 16, "strings that end the answer" },
     { "ignore_eos", BOTH, MN_BOOLEAN, 0, 0, "end tokens are ordinary ones" },
-    { "logprobs", MN_FOR_CHAT, MN_BOOLEAN, 0, 0, "with the answer's log probabilities" },
-    { "top_logprobs", MN_FOR_CHAT | MN_FOR_RESPONSES, MN_INTEGER, 0, 20, "and so many of the likeliest tokens'" },
+    { "logprobs", MN_FOR_CHAT | OLLAMA, MN_BOOLEAN, 0, 0, "with the answer's log probabilities" },
+    { "top_logprobs", MN_FOR_CHAT | OLLAMA | MN_FOR_RESPONSES, MN_INTEGER, 0, 20, "and so many of the likeliest tokens'" },
     { "logprobs", MN_FOR_COMPLETIONS, MN_INTEGER, 0, 5, "log probabilities of so many tokens" },
     { "echo", MN_FOR_COMPLETIONS, MN_BOOLEAN, 0, 0, "the prompt before the answer" },
     { "chat_template_kwargs", MN_FOR_CHAT, MN_OBJECT, 0, 0, "further variables of the template" },
@@ -49,7 +52,7 @@ const mn_param_spec mn_param_specs[] = {
     { "safety_identifier", ACCEPTED, MN_STRING, 0, 1, NULL },
     { "prompt_cache_key", ACCEPTED, MN_STRING, 0, 1, NULL },
     { "tools", TOOLS, MN_ARRAY, 0, 0, "functions the model may call" },
-    { "tool_choice", TOOLS, MN_ANY, 0, 0, "none, auto, required, one function, or allowed_tools" },
+    { "tool_choice", MN_FOR_CHAT | MN_FOR_RESPONSES | ANTHROPIC, MN_ANY, 0, 0, "none, auto, required, one function, or allowed_tools" },
     { "parallel_tool_calls", MN_FOR_CHAT | MN_FOR_RESPONSES, MN_BOOLEAN, 0, 0, "false: at most one call per answer" },
     { "response_format", BOTH, MN_OBJECT, 0, 0, "text, json_object, json_schema, structural_tag, regex, grammar" },
     { "structured_outputs", BOTH, MN_OBJECT, 0, 0, "one of json, regex, choice, grammar, json_object, structural_tag" },
@@ -76,6 +79,31 @@ const mn_param_spec mn_param_specs[] = {
     { "background", MN_FOR_RESPONSES, MN_BOOLEAN, 0, 0, "false" },
     { "max_tool_calls", MN_FOR_RESPONSES, MN_INTEGER, 1, INT_MOST, NULL },
     { "stream_options", MN_FOR_RESPONSES, MN_OBJECT, 0, 0, NULL },
+    { "options", OLLAMA | MN_FOR_OLLAMA_EMBED, MN_OBJECT, 0, 0, "temperature, num_predict, ..., as for completions" },
+    { "format", OLLAMA, MN_ANY, 0, 0, "json, or a JSON Schema that the answer obeys" },
+    { "think", OLLAMA, MN_ANY, 0, 0, "false, true, low, medium, high: for the template" },
+    { "keep_alive", OLLAMA | MN_FOR_OLLAMA_EMBED, MN_ANY, 0, 0, "seconds or a duration until the model is unloaded" },
+    { "system", MN_FOR_OLLAMA_GENERATE, MN_STRING, 0, 1, "the system message" },
+    { "suffix", MN_FOR_OLLAMA_GENERATE, MN_STRING, 0, 1, "must be empty" },
+    { "raw", MN_FOR_OLLAMA_GENERATE, MN_BOOLEAN, 0, 0, "the prompt is not put into the chat template" },
+    { "images", MN_FOR_OLLAMA_GENERATE, MN_ARRAY, 0, 0, "must be empty" },
+    { "verbose", MN_FOR_OLLAMA_SHOW, MN_BOOLEAN, 0, 0, NULL },
+    { "truncate", MN_FOR_OLLAMA_EMBED, MN_BOOLEAN, 0, 0, "false: a text beyond the context is refused, not cut" },
+    { "insecure", MN_FOR_OLLAMA_PULL, MN_BOOLEAN, 0, 0, NULL }, { "name", MN_FOR_OLLAMA_PULL, MN_STRING, 0, 1, NULL },
+    { "source", MN_FOR_OLLAMA_PULL, MN_STRING, 0, 1, NULL }, { "destination", MN_FOR_OLLAMA_PULL, MN_STRING, 0, 1, NULL },
+    { "num_predict", OPTIONS, MN_INTEGER, -2, INT_MOST, "tokens of the answer at most; -1, -2: no limit" },
+    { "repeat_last_n", OPTIONS, MN_INTEGER, -1, INT_MOST, "tokens that penalties look back at" },
+    { "mirostat", OPTIONS, MN_INTEGER, 0, 2, "0, 1 or 2" },
+    { "mirostat_tau", OPTIONS, MN_NUMBER, 0, 100, "target surprise" },
+    { "mirostat_eta", OPTIONS, MN_NUMBER, 0, 1, "its rate of learning" },
+    { "num_ctx", OPTIONS, MN_INTEGER, 1, INT_MOST, NULL }, { "num_keep", OPTIONS, MN_INTEGER, -1, INT_MOST, NULL },
+    { "num_batch", OPTIONS, MN_INTEGER, 1, INT_MOST, NULL }, { "num_gpu", OPTIONS, MN_INTEGER, -1, INT_MOST, NULL },
+    { "main_gpu", OPTIONS, MN_INTEGER, -1, INT_MOST, NULL }, { "num_thread", OPTIONS, MN_INTEGER, 0, INT_MOST, NULL },
+    { "low_vram", OPTIONS, MN_BOOLEAN, 0, 0, NULL }, { "f16_kv", OPTIONS, MN_BOOLEAN, 0, 0, NULL },
+    { "use_mmap", OPTIONS, MN_BOOLEAN, 0, 0, NULL }, { "use_mlock", OPTIONS, MN_BOOLEAN, 0, 0, NULL },
+    { "numa", OPTIONS, MN_BOOLEAN, 0, 0, NULL },
+    { "input", MN_FOR_OLLAMA_EMBED, MN_ANY, 0, 0, "a string or an array of strings" },
+    { "dimensions", MN_FOR_OLLAMA_EMBED, MN_INTEGER, 1, INT_MOST, "the first so many, of length 1 again" },
     { "system", ANTHROPIC, MN_ANY, 0, 0, "a string, or an array of text blocks" },
     { "stop_sequences", MN_FOR_MESSAGES, MN_STRINGS, 0, 16, "strings that end the answer" },
     { "thinking", ANTHROPIC, MN_OBJECT, 0, 0, "type: enabled, adaptive, disabled; budget_tokens is not enforced" },
