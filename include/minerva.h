@@ -203,6 +203,22 @@ MINERVA_API minerva_status minerva_chat_parser_finish(minerva_chat_parser *parse
 /* Is what comes next reasoning, as far as is known? */
 MINERVA_API bool minerva_chat_parser_in_reasoning(const minerva_chat_parser *parser);
 
+typedef struct {
+    const char *tools;          /* [tools_len] JSON array, as given to minerva_render();
+                                 * "strict" may stand beside a function's parameters */
+    size_t tools_len;
+    const char *prompt;         /* [prompt_len] rendered: reasoning comes before calls */
+    size_t prompt_len;
+    bool required;              /* the answer begins with a call (behind its reasoning) */
+    bool single;                /* and ends after it */
+    bool strict_only;           /* tools that are not strict take any object */
+} minerva_chat_calls;
+/* What calls of the tools must look like in the model's own form: the source of a
+ * constraint of kind MINERVA_STRUCTURAL_TAG.  The caller frees *source with minerva_free().
+ * UNSUPPORTED: the form of the model's family, or a parameter in it, cannot be enforced. */
+MINERVA_API minerva_status minerva_chat_calls_constraint(const minerva_model *model,
+    const minerva_chat_calls *calls, char **source, minerva_error *err);
+
 /* ---- sessions ----------------------------------------------------------------------
  * A session is one token sequence and its state.  Creating one costs little: state is
  * taken in pages as the sequence grows. */

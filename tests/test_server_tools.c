@@ -204,6 +204,51 @@ static void tools_that_are_none_are_refused_by_name(void **state)
     }
 }
 
+/* The model would say Paris; the schema knows no such city. */
+#define STRICT "{\"type\":\"function\",\"function\":{\"name\":\"get_weather\",\"description\":" \
+    "\"Get the weather of a city\",\"strict\":true,\"parameters\":{\"type\":\"object\",\"properties\":" \
+    "{\"city\":{\"enum\":[\"Rome\",\"Oslo\"]}},\"required\":[\"city\"],\"additionalProperties\":false}}}"
+
+static void arguments_of_strict_tools_obey_their_schemas(void **state)
+{
+    json_t *v = chat("{" NANO "," ASK("What is the weather in Paris?") ",\"tools\":[" STRICT "," TIMER "]}");
+    json_t *a = json_loads(text_at(v, "choices.0.message.tool_calls.0.function.arguments"), 0, NULL);
+    const char *city = text_at(a, "city");
+    assert_true(!strcmp(city, "Rome") || !strcmp(city, "Oslo"));
+    json_decref(a);
+    json_decref(v);
+    v = chat("{" NANO "," ASK("Hello, who are you?") ",\"tools\":[" STRICT "]}");     /* text is free */
+    assert_non_null(strstr(text_at(v, "choices.0.message.content"), "Minerva"));
+    json_decref(v);
+    expect_refusal("{" NANO "," ASK("x") ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\","
+                   "\"strict\":true,\"parameters\":{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":"
+                   "\"http://x/y\"}}}}}]}", "tools", "/properties/a");
+}
+
+static void calls_can_be_required_and_named(void **state)
+{
+    static const char *const choices[] = { "\"required\"", "{\"type\":\"function\",\"function\":{\"name\":"
+        "\"set_timer\"}}", "{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"required\",\"tools\":"
+        "[{\"type\":\"function\",\"function\":{\"name\":\"set_timer\"}}]}}" };
+    char body[2000];
+    for (int i = 0; i < 3; i++)
+        for (int temperature = 0; temperature < 2; temperature++) {
+            snprintf(body, sizeof body, "{\"model\":\"minerva-nano\",\"temperature\":%d,\"max_tokens\":200,"
+                     ASK("Hello, who are you?") "," TOOLS ",\"parallel_tool_calls\":false,"
+                     "\"tool_choice\":%s}", temperature, choices[i]);
+            json_t *v = chat(body), *calls = at(v, "choices.0.message.tool_calls"), *a;
+            assert_string_equal("tool_calls", text_at(v, "choices.0.finish_reason"));
+            assert_int_equal(1, json_array_size(calls));
+            if (i > 0) assert_string_equal("set_timer", text_at(calls, "0.function.name"));
+            a = json_loads(text_at(calls, "0.function.arguments"), JSON_REJECT_DUPLICATES, NULL);
+            assert_non_null(a);
+            if (!strcmp(text_at(calls, "0.function.name"), "set_timer"))
+                assert_true(json_is_integer(at(a, "minutes")));
+            json_decref(a);
+            json_decref(v);
+        }
+}
+
 static void a_template_without_calls_says_so(void **state)
 {
     char body[2000];
@@ -235,6 +280,18 @@ static void reasoning_is_apart_from_the_content(void **state)
     v = think(",\"reasoning_format\":\"none\"");
     assert_null(at(v, "choices.0.message.reasoning_content"));
     assert_true(strlen(text_at(v, "choices.0.message.content")) > 0);
+    json_decref(v);
+}
+
+/* The grammar waits for </think>, which this model never writes by itself. */
+static void constraints_begin_behind_reasoning(void **state)
+{
+    json_t *v = think(",\"guided_choice\":[\"maybe so\"],\"logit_bias\":{}");
+    assert_string_equal("", text_at(v, "choices.0.message.content"));
+    assert_true(strlen(text_at(v, "choices.0.message.reasoning_content")) > 0);
+    json_decref(v);
+    v = think(",\"guided_choice\":[\"maybe so\"],\"reasoning_effort\":\"none\"");
+    assert_string_equal("maybe so", text_at(v, "choices.0.message.content"));
     json_decref(v);
 }
 
@@ -278,6 +335,9 @@ static void answers_obey_what_was_asked_for_in_every_form(void **state)
         { "\"structured_outputs\":{\"choice\":[\"maybe so\"]}", "maybe so" },
         { "\"guided_regex\":\"ab{3}c\"", "abbbc" },
         { "\"structured_outputs\":{\"regex\":\"ab{3}c\"}", "abbbc" },
+        { "\"guided_grammar\":\"root ::= \\\"ab\\\" \\\"c\\\"\"", "abc" },
+        { "\"response_format\":{\"type\":\"structural_tag\",\"format\":{\"type\":\"const_string\",\"value\":"
+          "\"abc\"}}", "abc" },
         { "\"response_format\":{\"type\":\"regex\",\"pattern\":\"ab{3}c\"}", "abbbc" },
     };
     char body[2000];
@@ -331,6 +391,8 @@ static void what_cannot_be_enforced_is_refused_with_its_place(void **state)
         { "\"guided_regex\":\"(\"", "guided_regex", "" }, { "\"guided_regex\":\"\"", "guided_regex", "empty" },
         { "\"guided_choice\":[]", "guided_choice", "strings" },
         { "\"guided_choice\":[1]", "guided_choice", "strings" },
+        { "\"guided_json\":{}," TOOLS ",\"tool_choice\":\"required\"", "guided_json", "tools" },
+        { "\"guided_grammar\":\"root ::= (\"", "guided_grammar", "1:11" },
         { "\"guided_whitespace_pattern\":\" \"", "guided_whitespace_pattern", "guided_json" },
     };
     char body[2000];
@@ -376,8 +438,11 @@ int main(void)
         cmocka_unit_test(allowed_tools_are_those_that_the_model_sees),
         cmocka_unit_test(results_of_tools_reach_the_template),
         cmocka_unit_test(tools_that_are_none_are_refused_by_name),
+        cmocka_unit_test(arguments_of_strict_tools_obey_their_schemas),
+        cmocka_unit_test(calls_can_be_required_and_named),
         cmocka_unit_test(a_template_without_calls_says_so),
         cmocka_unit_test(reasoning_is_apart_from_the_content),
+        cmocka_unit_test(constraints_begin_behind_reasoning),
         cmocka_unit_test(effort_none_asks_the_template_not_to_think),
         cmocka_unit_test(the_last_message_can_be_continued),
         cmocka_unit_test(answers_obey_what_was_asked_for_in_every_form),

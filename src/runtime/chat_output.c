@@ -5,7 +5,7 @@
  */
 #include "base/status.h"
 #include "runtime/runtime.h"
-#include "text/chat_format.h"
+#include "text/chat_structure.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,4 +104,39 @@ minerva_status minerva_chat_parser_finish(minerva_chat_parser *p, minerva_error 
 bool minerva_chat_parser_in_reasoning(const minerva_chat_parser *p)
 {
     return mn_chat_parser_in_reasoning(p->parser);
+}
+
+/* ---- calls as they must be --------------------------------------------------------- */
+
+static void ignore(void *ctx, const mn_chat_event *e) { }
+
+static bool begins_in_reasoning(const mn_chat_format *f, const char *prompt, size_t len)
+{
+    mn_chat_parser *p = NULL;
+    bool open = mn_chat_parser_create(&p, f, NULL, prompt, len, ignore, NULL, NULL) == MINERVA_OK
+                && mn_chat_parser_in_reasoning(p);
+    mn_chat_parser_free(p);
+    return open;
+}
+
+minerva_status minerva_chat_calls_constraint(const minerva_model *m, const minerva_chat_calls *c,
+                                             char **source, minerva_error *err)
+{
+    json_error_t why;
+    json_t *tools = json_loadb(c->tools ? c->tools : "", c->tools_len, 0, &why), *tag = NULL;
+    if (!tools) return mn_fail_at(err, MINERVA_INVALID, why.position, "tools: %s", why.text);
+    const mn_named_template *t = mn_runtime_template(m, NULL, true);
+    mn_chat_format format;
+    detect(&format, m, true);
+    mn_structure_options o = {
+        .required = c->required, .single = c->single, .strict_only = c->strict_only,
+        .in_reasoning = c->prompt && begins_in_reasoning(&format, c->prompt, c->prompt_len),
+    };
+    minerva_status st = mn_chat_structure(&tag, &format, t ? t->source : "",
+                                          t ? t->source_len : 0, tools, &o, err);
+    if (st == MINERVA_OK && !(*source = json_dumps(tag, JSON_COMPACT | JSON_REAL_PRECISION(15))))
+        st = mn_fail_memory(err, 1);
+    json_decref(tag);
+    json_decref(tools);
+    return st;
 }

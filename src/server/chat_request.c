@@ -134,6 +134,7 @@ static void read_tool(mn_params *p, mn_generation *g, size_t i, const json_t *to
     if (!f) f = tool;           /* as /v1/responses has it */
     const char *name = json_string_value(json_object_get(f, "name"));
     json_t *parameters = json_object_get(f, "parameters");
+    const json_t *strict = json_object_get(f, "strict");
     if (!type || strcmp(type, "function"))
         mn_param_fail(p, "tools", "[%zu].type: \"function\" expected, \"%.40s\" found", i,
                       type ? type : "none");
@@ -144,9 +145,14 @@ static void read_tool(mn_params *p, mn_generation *g, size_t i, const json_t *to
         mn_param_fail(p, "tools", "[%zu]: parameters: a JSON Schema expected", i);
     else if (find_tool(g, name))
         mn_param_fail(p, "tools", "[%zu]: name: \"%s\" is there already", i, name);
+    else if (strict && !json_is_boolean(strict) && !json_is_null(strict))
+        mn_param_fail(p, "tools", "[%zu]: strict: true or false expected", i);
     else
         add_tool(g, name, json_string_value(json_object_get(f, "description")),
                  json_is_object(parameters) ? parameters : NULL);
+    if (!json_is_true(strict) || p->err.code != MINERVA_OK) return;
+    if (!g->strict_tools) g->strict_tools = json_object();
+    json_object_set_new(g->strict_tools, name, json_true());
 }
 
 void mn_choose_tools(mn_params *p, mn_generation *g, const char *param, mn_tool_mode mode,

@@ -236,15 +236,66 @@ static bool begins_in_reasoning(const mn_generation *g)
     return open;
 }
 
+/* ---- calls ------------------------------------------------------------------------- */
+
+/* The tools as the template sees them, and whether they are strict. */
+static char *tools_text(const mn_generation *g, bool *any_strict)
+{
+    json_t *tools = json_deep_copy(g->shown_tools);
+    *any_strict = false;
+    for (size_t i = 0; i < json_array_size(tools); i++) {
+        json_t *f = json_object_get(json_array_get(tools, i), "function");
+        const char *name = json_string_value(json_object_get(f, "name"));
+        if (!json_object_get(g->strict_tools, name)) continue;
+        json_object_set_new(f, "strict", json_true());
+        *any_strict = true;
+    }
+    char *text = json_dumps(tools, JSON_COMPACT);
+    json_decref(tools);
+    return text;
+}
+
+/* Schemas of tools that are not strict are obeyed too, where that is possible. */
+static void constrain_calls(mn_params *p, mn_generation *g)
+{
+    bool required = g->tool_mode == MN_TOOLS_REQUIRED, any_strict;
+    const char *param = required ? "tool_choice" : "tools";
+    char *tools = tools_text(g, &any_strict);
+    minerva_status st = MINERVA_OK;
+    minerva_error err = { 0 };
+    if (g->constraint.kind && (required || any_strict))
+        mn_param_fail(p, g->source_param, "not together with tools that are required or strict");
+    for (int i = 0; i < 2 && (required || any_strict) && p->err.code == MINERVA_OK; i++) {
+        minerva_chat_calls calls = { .tools = tools, .tools_len = tools ? strlen(tools) : 0,
+                                     .prompt = g->prompt, .prompt_len = g->prompt_len,
+                                     .required = required, .single = g->one_call,
+                                     .strict_only = i > 0 };
+        minerva_error again = { 0 };
+        g->constraint = (minerva_constraint){ .kind = MINERVA_STRUCTURAL_TAG };
+        free(g->source);
+        g->source = NULL;
+        st = minerva_chat_calls_constraint(g->model->model, &calls, &g->source, &again);
+        g->constraint.source = g->source;
+        g->constraint.len = g->source ? strlen(g->source) : 0;
+        if (st == MINERVA_OK) st = minerva_constraint_check(&g->constraint, &again);
+        if (i == 0) err = again;
+        if (st == MINERVA_OK) break;
+    }
+    free(tools);
+    if (st == MINERVA_OK) return;
+    p->err.code = err.code;
+    p->param = param;
+    snprintf(p->err.message, sizeof p->err.message, "%s: %.400s", param, err.message);
+}
+
 void mn_settle_constraint(mn_params *p, mn_generation *g)
 {
     minerva_constraint *c = &g->constraint;
     minerva_chat_format format;
     if (p->err.code != MINERVA_OK) return;
-    if (g->tool_mode == MN_TOOLS_REQUIRED) {
-        mn_param_fail(p, "tool_choice", "\"auto\" or \"none\" expected: calls cannot be required "
-                      "of this model");
-        return;
+    if (g->shown_tools) {
+        constrain_calls(p, g);
+        if (p->err.code != MINERVA_OK || c->kind == MINERVA_STRUCTURAL_TAG) return;
     }
     if (!c->kind) {
         if (c->space_pattern)

@@ -24,6 +24,7 @@ void mn_generation_free(mn_generation *g)
     json_decref(g->messages);
     json_decref(g->tools);
     json_decref(g->shown_tools);
+    json_decref(g->strict_tools);
     json_decref(g->template_vars);
     json_decref(g->body);
     free(g->source);

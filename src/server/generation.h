@@ -25,6 +25,7 @@ typedef struct {
     json_t *messages;           /* OpenAI's; NULL: prompt is plain text */
     json_t *tools;              /* OpenAI's, or NULL */
     json_t *shown_tools;        /* those the template sees, or NULL */
+    json_t *strict_tools;       /* names of those whose schemas are enforced, or NULL */
     json_t *template_vars;      /* for the template, or NULL */
     mn_tool_mode tool_mode;
     bool one_call;              /* the answer ends after its first call */

@@ -157,6 +157,8 @@ static void read_tools(mn_params *p, mn_generation *g)
         }
         json_t *f = json_pack("{s:O, s:O}", "name", name, "parameters", schema);
         if (json_is_string(about)) json_object_set(f, "description", about);
+        if (json_object_get(tool, "strict"))
+            json_object_set(f, "strict", json_object_get(tool, "strict"));
         json_array_append_new(list, json_pack("{s:s, s:o}", "type", "function", "function", f));
     }
     mn_add_tools(p, g, list);
