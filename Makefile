@@ -45,7 +45,7 @@ BENCH_SRC := $(sort $(wildcard bench/bench_*.c))
 ifneq ($(CROSS),)
   # libevent's headers cannot be installed for two machines at once: no program, no server.
   CLI_SRC :=
-  TEST_SRC := $(filter-out tests/test_server%,$(TEST_SRC))
+  TEST_SRC := $(filter-out tests/test_server% tests/test_serve_% tests/test_load.c,$(TEST_SRC))
 endif
 
 # Kernels for an instruction set are in files that end in its name.
@@ -128,6 +128,20 @@ $(B)/tests/test_hub_pull $(B)/tests/run_hub_server: $(B)/tests/hub_server.o
 # The server's parser is no part of the library.
 $(B)/tests/test_http_parse: $(B)/src/server/http_parse.o
 
+# The server over a scheduler on a fixed clock, for tests of it under load.
+CLOCKWORK := scheduler_create scheduler_free scheduler_submit scheduler_get_stats \
+             request_cancel request_release
+SERVER_OBJ := $(filter $(B)/src/server/%,$(CLI_OBJ))
+$(B)/tests/load_server: $(B)/tests/load_server.o $(B)/tests/clockwork.o $(SERVER_OBJ) \
+                        $(B)/libminerva.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) $(CLOCKWORK:%=-Wl$(comma)--wrap=minerva_%) -o $@ $^ \
+	    $(CLI_LIBS) $(LIBS)
+ifneq ($(CLI_SRC),)
+  $(B)/tests/test_load $(B)/bench/bench_load: | $(B)/tests/load_server
+  $(B)/bench/bench_load: LIBS += -lcmocka
+endif
+
 $(B)/bench/%: $(B)/bench/%.o $(B)/libminerva.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -181,6 +195,9 @@ install: all
 	ln -sf libminerva.so.0 $(DESTDIR)$(PREFIX)/lib/libminerva.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/minerva.pc.in \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/minerva.pc
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed -e 's|@PREFIX@|$(PREFIX)|' scripts/minerva.service.in \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/minerva.service
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/minerva/models
@@ -194,6 +211,7 @@ install: all
 uninstall:
 	cd $(DESTDIR)$(PREFIX) && rm -rf bin/minerva include/minerva.h lib/libminerva.a \
 	    lib/libminerva.so lib/libminerva.so.0 lib/pkgconfig/minerva.pc \
+	    lib/systemd/system/minerva.service \
 	    share/man/man1/minerva.1 share/bash-completion/completions/minerva \
 	    share/zsh/site-functions/_minerva share/minerva
 

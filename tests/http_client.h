@@ -52,17 +52,16 @@ static inline int port_in_log(const char *path)
     return at && strchr(at, '\n') ? atoi(at + 1) : 0;
 }
 
-/* args: what stands behind "serve", ending with NULL. */
-static inline void server_start(test_server *s, const char *const *args)
+/* program: beside the folder of this test program; argv[0] is set to it. */
+static inline void server_run(test_server *s, const char *program, char **argv)
 {
-    char exe[4096], *argv[40] = { NULL, "serve", "--port", "0", "--disk-cache", "0" };
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 32);
+    char exe[4096];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 64);
     assert_true(n > 0);
     exe[n] = 0;
     *strrchr(exe, '/') = 0;
-    strcpy(strrchr(exe, '/'), "/minerva");
+    strcpy(strrchr(exe, '/') + 1, program);
     argv[0] = exe;
-    for (int i = 0; args[i]; i++) argv[6 + i] = (char *)args[i];
     strcpy(s->log, "/tmp/minerva-serve-XXXXXX");
     int log = mkstemp(s->log);
     assert_true(log >= 0);
@@ -82,6 +81,14 @@ static inline void server_start(test_server *s, const char *const *args)
             fail_msg("the server did not start; its log is %s", s->log);
         usleep(20000);
     }
+}
+
+/* args: what stands behind "serve", ending with NULL. */
+static inline void server_start(test_server *s, const char *const *args)
+{
+    char *argv[40] = { NULL, "serve", "--port", "0", "--disk-cache", "0" };
+    for (int i = 0; args[i]; i++) argv[6 + i] = (char *)args[i];
+    server_run(s, "minerva", argv);
 }
 
 /* The exit code after `signal`, or -1 if it had to be killed. */
