@@ -117,8 +117,9 @@ static void try_all(const route *r)
     char headers[400], path[200];
     const char *brace = strchr(r->path, '{');
     size_t n = brace ? (size_t)(brace - r->path) : strlen(r->path);
+    const char *behind = brace ? strchr(brace, '}') : NULL;
     snprintf(path, sizeof path, "%.*s%s%s", (int)n, r->path, brace ? "none" : "",
-             brace ? strchr(brace, '}') + 1 : "");
+             behind ? behind + 1 : "");
     for (size_t k = 0; k < N_KEYS; k++)
         for (size_t p = 0; p < N_PLACES; p++) {
             snprintf(headers, sizeof headers, "%s%s", places[p].headers, keys[k].header);
