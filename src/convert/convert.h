@@ -91,6 +91,8 @@ const char *mn_form_key(const mn_convert *c, const char *names, char out[128]);
 
 /* ---- slots.c: from two plans to pieces ------------------------------------------------ */
 void mn_slots_match(mn_convert *c);
+/* Falcon-H1: its multipliers are in the weights of some forms, beside them in others. */
+bool mn_folds_scales(const mn_convert *c);
 /* compare.c: will it be the same network?  Fails, or warns of what a form cannot say. */
 void mn_compare_plans(mn_convert *c);
 

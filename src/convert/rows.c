@@ -107,6 +107,16 @@ static void measure(job *j, int thread, const float *x, uint8_t *codes, uint8_t 
     j->power[thread] += power;
 }
 
+/* Blocks of columns in another order, in a row that is encoded already. */
+static void move_columns(const mn_piece *p, int64_t cols, uint8_t *row, size_t size, uint8_t *scratch)
+{
+    int64_t n = cols / p->column_block;
+    size_t each = size / (size_t)n;
+    memcpy(scratch, row, size);
+    for (int64_t k = 0; k < n; k++)
+        memcpy(row + (size_t)k * each, scratch + (size_t)p->columns[k] * each, each);
+}
+
 static void make_row(job *j, int thread, int64_t row, uint8_t *out)
 {
     const mn_target *t = j->t;
@@ -119,12 +129,17 @@ static void make_row(job *j, int thread, int64_t row, uint8_t *out)
     uint8_t *codes = j->bytes + (size_t)thread * (n_codes + n_scales + n_biases);
     uint8_t *scales = n_scales ? codes + n_codes : NULL;
     uint8_t *biases = n_biases ? codes + n_codes + n_scales : NULL;
-    bool moved = p->transposed || p->scale != 0 || p->row_scale || p->columns || t->lora;
+    bool moved = p->transposed || p->scale != 0 || p->row_scale || t->lora;
     bool repack = t->exact && !moved && (p->from->type == f->type || p->from->type > MN_BF16);
     if (repack && f->type <= MN_BF16 && p->from->type != f->type) repack = false;
     if (repack) {
         mn_repack_row(p->from, p->from_expert < 0 ? j->expert : p->from_expert,
                       source_row(p, row), f, codes, scales, biases);
+        if (p->columns) {
+            move_columns(p, f->cols, codes, n_codes, (uint8_t *)x);
+            if (n_scales) move_columns(p, f->cols, scales, n_scales, (uint8_t *)x);
+            if (n_biases) move_columns(p, f->cols, biases, n_biases, (uint8_t *)x);
+        }
     } else {
         read_row(t, p, j->expert, row, x, scratch);
         mn_quantize_row(f, x, codes, scales, biases);

@@ -17,7 +17,18 @@ typedef struct {
     const int32_t *order;       /* of the slot's rows; NULL: as they are */
     const int32_t *columns;     /* of the slot's columns, in blocks */
     int32_t column_block;
+    double in, out;             /* factors of a mixer's first and last linears */
+    double factor;              /* on top of the slot's own scale; 0: 1 */
 } matcher;
+
+bool mn_folds_scales(const mn_convert *c) { return !strcmp(c->from->family, "falcon_h1"); }
+
+/* What a scale of the source leaves to be done if the target has another. */
+static double left_over(float from, float to)
+{
+    double a = from != 0 ? (double)from : 1, b = to != 0 ? (double)to : 1;
+    return a / b;
+}
 
 static void refuse(matcher *m, const char *slot, const char *what)
 {
@@ -141,9 +152,12 @@ static void match_vector(matcher *m, const char *slot, const float *from, const 
 
 static void match_linear(matcher *m, const char *slot, const mn_linear *from, const mn_linear *to)
 {
-    float s = from->scale ? from->scale : 1, t = to->scale ? to->scale : 1;
+    double s = left_over(from->scale, to->scale) * (m->factor != 0 ? m->factor : 1);
     char name[96];
-    match_weight(m, slot, &from->w, &to->w, s / t == 1 ? 0 : s / t, from->row_scale);
+    const float *rows = from->row_scale;
+    bool plain = true;
+    for (int64_t i = 0; rows && i < from->w.rows; i++) plain &= rows[i] == 1;
+    match_weight(m, slot, &from->w, &to->w, s == 1 ? 0 : (float)s, plain ? NULL : rows);
     if (!mn_linear_present(from)) return;
     snprintf(name, sizeof name, "%s bias", slot);
     if (from->bias && !to->bias) refuse(m, slot, "the target has no place for its bias");
@@ -212,12 +226,14 @@ static void match_attention(matcher *m, const mn_attention *from, const mn_atten
         refuse(m, "attention", "its heads differ");
         return;
     }
+    m->factor = m->in;
     m->order = rotation_order(m, from, to, from->n_heads);
     match_linear(m, "q", &from->q, &to->q);
     m->order = rotation_order(m, from, to, from->n_kv_heads);
     match_linear(m, "k", &from->k, &to->k);
     m->order = NULL;
     match_linear(m, "v", &from->v, &to->v);
+    m->factor = m->out;
     match_linear(m, "o", &from->o, &to->o);
     int64_t q = from->q_norm.per_group_weight ? from->n_heads * dim : from->q_norm.n;
     int64_t k = from->k_norm.per_group_weight ? from->n_kv_heads * dim : from->k_norm.n;
@@ -384,7 +400,9 @@ static void match_mamba2(matcher *m, const mn_mamba2 *from, const mn_mamba2 *to)
 {
     int64_t inner = (int64_t)from->n_heads * from->head_dim;
     int64_t channels = inner + 2 * (int64_t)from->n_groups * from->state_dim;
+    m->factor = m->in;
     match_linear(m, "in", &from->in, &to->in);
+    m->factor = m->out;
     match_linear(m, "out", &from->out, &to->out);
     match_vector(m, "convolution", from->conv, to->conv, channels * from->conv_width, 1);
     match_vector(m, "convolution bias", from->conv_bias, to->conv_bias, channels, 1);
@@ -401,6 +419,10 @@ static void match_mixer(matcher *m, const mn_mixer *from, const mn_mixer *to)
         refuse(m, "mixer", "it would be of another kind");
         return;
     }
+    if (mn_folds_scales(m->c)) {
+        m->in = left_over(from->in_scale, to->in_scale);
+        m->out = left_over(from->out_scale, to->out_scale);
+    }
     switch (from->kind) {
     case MN_MIXER_ATTENTION: match_attention(m, &from->u.attention, &to->u.attention); break;
     case MN_MIXER_MLA: match_mla(m, &from->u.mla, &to->u.mla); break;
@@ -416,6 +438,7 @@ static void match_mixer(matcher *m, const mn_mixer *from, const mn_mixer *to)
         break;
     case MN_MIXER_NONE: break;
     }
+    m->factor = m->in = m->out = 0;
 }
 
 /* ---- feed-forward ----------------------------------------------------------------------- */
@@ -510,6 +533,13 @@ static void check_filled(mn_convert *c)
     }
 }
 
+static void match_head(matcher *m, const mn_linear *from, const mn_linear *to, double factor)
+{
+    m->factor = factor;
+    match_linear(m, "head", from, to);
+    m->factor = 0;
+}
+
 void mn_slots_match(mn_convert *c)
 {
     const mn_plan *a = c->from, *b = c->to;
@@ -517,13 +547,20 @@ void mn_slots_match(mn_convert *c)
     c->targets = mn_convert_alloc(c, (size_t)c->outline.n_tensors, sizeof *c->targets);
     if (!c->targets) return;
     for (int32_t i = 0; i < c->outline.n_tensors; i++) c->targets[i].want = &c->outline.tensors[i];
-    match_weight(&m, "embedding", &a->embed, &b->embed, 0, NULL);
+    double embed = 1, head = 1;
+    if (mn_folds_scales(c)) {
+        embed = left_over(a->embed_scale, b->embed_scale);
+        head = left_over(a->logit_scale, b->logit_scale);
+        if (a->head.w.data == a->embed.data && fabs(embed - head) > 1e-6 * embed)
+            refuse(&m, "head", "it shares the embedding, but not its multiplier");
+    }
+    match_weight(&m, "embedding", &a->embed, &b->embed, embed == 1 ? 0 : (float)embed, NULL);
     match_norm(&m, "embedding's norm", &a->embed_norm, &b->embed_norm, a->hidden);
     match_weight(&m, "positions", &a->pos_embed, &b->pos_embed, 0, NULL);
     match_norm(&m, "last norm", &a->out_norm, &b->out_norm, a->hidden);
     if (a->head.w.data == a->embed.data)
         match_vector(&m, "head's bias", a->head.bias, b->head.bias, a->vocab, 1);
-    else match_linear(&m, "head", &a->head, &b->head);
+    else match_head(&m, &a->head, &b->head, head);
     match_weight(&m, "per-layer embedding", &a->ple_embed, &b->ple_embed, 0, NULL);
     match_linear(&m, "per-layer model projection", &a->ple_model_proj, &b->ple_model_proj);
     match_norm(&m, "per-layer projection's norm", &a->ple_proj_norm, &b->ple_proj_norm, a->ple_dim);

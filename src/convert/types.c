@@ -136,11 +136,22 @@ static const mn_weight *common_source(const mn_target *t)
     for (int32_t i = 0; i < t->n_pieces; i++) {
         const mn_piece *p = &t->pieces[i];
         const mn_weight *w = p->from;
-        if (p->transposed || p->scale != 0 || p->row_scale || p->columns) return NULL;
+        if (p->transposed || p->scale != 0 || p->row_scale) return NULL;
         if (w->type != first->type || w->bits != first->bits || w->group != first->group ||
             w->scale_type != first->scale_type) return NULL;
     }
     return t->lora ? NULL : first;
+}
+
+/* Are moved columns whole blocks (or groups) of both formats? */
+static bool columns_fit(const mn_piece *p, const mn_weight *f)
+{
+    const mn_weight *both[2] = { p->from, f };
+    for (int i = 0; p->columns && i < 2; i++) {
+        int32_t block = mn_wtype_get(both[i]->type)->block;
+        if (p->column_block % (block ? block : both[i]->group)) return false;
+    }
+    return true;
 }
 
 /* A format that is exact for all pieces. */
@@ -154,6 +165,7 @@ static bool exact_format(mn_convert *c, mn_target *t, mn_weight *format)
         for (int32_t k = 0; k < i && !seen; k++) seen = t->pieces[k].from == t->pieces[i].from;
         if (seen) continue;
         if (!mn_repack_find(t->pieces[i].from, c->to_gguf, &f)) return false;
+        if (!columns_fit(&t->pieces[i], &f)) return false;
         if (!i) *format = f;
         if (f.type == format->type && f.bits == format->bits) continue;
         /* a centred part among others: the more general type holds both */
@@ -240,7 +252,8 @@ static void ask_gguf(mn_convert *c, mn_target *t, mix *m)
     }
     const mn_weight *from = common_source(t);
     mn_weight same;
-    t->exact = from && mn_repack_find(from, true, &same) && same.type == t->format.type;
+    t->exact = from && mn_repack_find(from, true, &same) && same.type == t->format.type &&
+               columns_fit(&t->pieces[0], &same);
     if (t->format.type == MN_F32 && !scaled(t)) t->exact = true;
 }
 
@@ -265,7 +278,8 @@ static void ask_mlx(mn_convert *c, mn_target *t, const mlx_type *asked)
     const mn_weight *from = common_source(t);
     mn_weight same;
     t->exact = from && mn_repack_find(from, false, &same) && same.type == t->format.type &&
-               same.bits == t->format.bits && same.group == t->format.group;
+               same.bits == t->format.bits && same.group == t->format.group &&
+               columns_fit(&t->pieces[0], &same);
     if (t->exact && same.type == MN_MLX_AFFINE) t->format.scale_type = same.scale_type;
     if (t->format.type == MN_F32 && !scaled(t)) t->exact = true;
 }
