@@ -273,6 +273,31 @@ static void put_gemma4(keys *k)
     put_bools(k, "attention.sliding_window_pattern", slides, p->n_layers);
 }
 
+/* Where every n-th layer sees everything, the family's name says it.  Other orders are listed,
+ * which this program reads and llama.cpp, for most families, does not. */
+static void put_pattern(keys *k)
+{
+    static const struct { const char *family; int period; } usual[] = {
+        { "gemma2", 2 }, { "gemma3", 6 }, { "cohere2", 4 }, { "olmo2", 4 }, { "olmo3", 4 },
+        { "gpt_oss", 2 }, { "exaone4", 4 } };
+    mn_convert *c = k->c;
+    const mn_plan *p = c->from;
+    int period = 0;
+    bool odd = false, any = false;
+    uint8_t *slides = mn_convert_alloc(c, (size_t)p->n_layers, 1);
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        if (is(k, usual[i].family)) period = usual[i].period;
+    for (int32_t i = 0; slides && i < p->n_layers && period; i++) {
+        slides[i] = p->layers[i].mixer.u.attention.window > 0;
+        any |= slides[i];
+        odd |= slides[i] != ((i + 1) % period != 0);
+    }
+    if (!odd || !any) return;
+    put_bools(k, "attention.sliding_window_pattern", slides, p->n_layers);
+    mn_convert_warn(c, "the layers with a window are listed in the file; llama.cpp takes every %d%s "
+                    "layer for one without", period, period == 2 ? "nd" : "th");
+}
+
 static void put_experts(keys *k)
 {
     const mn_plan *p = k->c->from;
@@ -408,6 +433,7 @@ void mn_gguf_keys_put(mn_convert *c, mn_tensor_writer *w)
     put_recurrent(&k);
     put_experts(&k);
     if (is(&k, "gemma4")) put_gemma4(&k);
+    put_pattern(&k);
     put_logged(&k);
     put_specials(&k);
 }

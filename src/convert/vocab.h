@@ -1,8 +1,9 @@
 /* A vocabulary between its two forms: GGUF's arrays, and tokenizer.json.
  *
  * What a vocabulary means is decided by behaviour: after a conversion both tokenizers are
- * built and must give the same ids for a text of many scripts (vocab_common.c: PROBE).  That is also
- * how a pre-tokeniser gets its name: the first whose ids are the source's. */
+ * built and compared on a text of many scripts (vocab_common.c: PROBE).  A pre-tokeniser whose
+ * pattern is not known gets the first name under which the ids are the source's; a known one
+ * keeps its name, and a difference is told. */
 #ifndef MN_CONVERT_VOCAB_H
 #define MN_CONVERT_VOCAB_H
 

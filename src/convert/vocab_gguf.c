@@ -33,29 +33,6 @@ static bool has_step(const json_t *o, const char *type)
     return false;
 }
 
-static bool begins(mn_gguf_string s, const char *word)
-{
-    size_t n = strlen(word);
-    return s.len >= n && !memcmp(s.data, word, n);
-}
-
-static bool ends(mn_gguf_string s, const char *word)
-{
-    size_t n = strlen(word);
-    return s.len >= n && !memcmp(s.data + s.len - n, word, n);
-}
-
-/* Tokens that files forget to mark. */
-static bool looks_special(mn_gguf_string s)
-{
-    static const char *const words[] = { "<pad>", "<mask>", "<2mass>", "[@BOS@]", "<start_of_turn>",
-                                         "<end_of_turn>" };
-    for (int i = 0; i < 6; i++)
-        if (s.len == strlen(words[i]) && begins(s, words[i])) return true;
-    return (begins(s, "<|") && ends(s, "|>")) || begins(s, "<unused") ||
-           (begins(s, "<\xEF\xBD\x9C") && ends(s, "\xEF\xBD\x9C>"));
-}
-
 /* ---- reading tokenizer.json -------------------------------------------------------------- */
 
 static bool room_for(mn_convert *c, mn_vocab *v, const json_t *vocab, const json_t *added)
@@ -107,7 +84,7 @@ static void read_tokens(mn_convert *c, mn_vocab *v, const json_t *vocab, const j
         const json_t *content = json_object_get(t, "content");
         if (at < 0 || at >= v->n || !json_is_string(content)) continue;
         v->tokens[at] = text_of(c, content);
-        bool special = json_is_true(json_object_get(t, "special")) || looks_special(v->tokens[at]);
+        bool special = json_is_true(json_object_get(t, "special"));
         if (v->types[at] == MN_TOKEN_UNKNOWN || v->types[at] == MN_TOKEN_BYTE) continue;
         v->types[at] = special ? MN_TOKEN_CONTROL : MN_TOKEN_USER;
     }
@@ -260,7 +237,12 @@ static void name_pre(mn_convert *c, mn_vocab *v, const json_t *json, const mn_to
         return;
     }
     v->pre = suggested_pre(json);
-    if (v->pre && behaves(v, source, false)) return;
+    if (v->pre) {
+        if (!behaves(v, source, false))
+            mn_convert_warn(c, "\"%s\" as llama.cpp defines it splits some texts otherwise than "
+                            "tokenizer.json does", v->pre);
+        return;
+    }
     for (int i = 0; pre_names[i]; i++) {
         v->pre = pre_names[i];
         if (behaves(v, source, false)) return;

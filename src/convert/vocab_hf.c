@@ -332,7 +332,12 @@ static void choose_json(mn_convert *c, mn_buffer *b, const mn_vocab *v, const mn
             if (named(f, v->pre) == (pass == 1)) continue;
             bool ignore = f->splits[0] && !f->splits[1] && !f->nfc;
             make_json(c, b, v, f, ignore);
-            if (c->status || behaves(b, source)) return;
+            bool same = !c->status && behaves(b, source);
+            if (c->status || same) return;
+            if (pass) continue;
+            mn_convert_warn(c, "tokenizer.json splits some texts otherwise than llama.cpp's \"%s\"",
+                            v->pre);
+            return;
         }
     mn_convert_fail(c, MINERVA_UNSUPPORTED, "tokenizer.ggml.pre \"%.40s\" cannot be written as "
                     "tokenizer.json yet", v->pre);
