@@ -358,12 +358,14 @@ static int cases_wrong(const char *model, const char *cases, const char *what)
 static void tokenizer_cases_hold_after_both_conversions(void **state)
 {
     NEED_SHARED();
-    /* GGUF has no word for Qwen's NFC, and llama.cpp's GPT-4o rule is one of its own: so many
-     * cases differ while the vocabulary is a GGUF file. */
-    static const struct { const char *name; int differ; } names[] = {
-        { "bpe_deepseek3", 0 }, { "bpe_gpt2", 0 }, { "bpe_gpt4o", 96 }, { "bpe_llama3", 0 },
-        { "bpe_qwen2", 63 }, { "bpe_qwen35", 63 }, { "bpe_smollm", 0 }, { "spm_llama2", 0 },
-        { "spm_gemma", 0 }, { "spm_metaspace", 0 } };
+    /* What GGUF cannot say: Qwen's NFC, a GPT-4o rule other than llama.cpp's, tokens that no
+     * merge makes (Gemma's spaces), a space in front only where there is none.  So many cases
+     * differ in the GGUF file, and (the last one) in what comes back from it. */
+    static const struct { const char *name; int there, back; } names[] = {
+        { "bpe_deepseek3", 0, 0 }, { "bpe_gpt2", 0, 0 }, { "bpe_gpt4o", 96, 0 },
+        { "bpe_llama3", 0, 0 }, { "bpe_qwen2", 63, 0 }, { "bpe_qwen35", 63, 0 },
+        { "bpe_smollm", 0, 0 }, { "spm_llama2", 0, 0 }, { "spm_gemma", 213, 0 },
+        { "spm_metaspace", 94, 94 } };
     int bad = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         temp_dir tmp = temp_make();
@@ -382,7 +384,7 @@ static void tokenizer_cases_hold_after_both_conversions(void **state)
         int there = cases_wrong(gguf, cases, what);
         snprintf(what, sizeof what, "%s and back", names[i].name);
         int again = cases_wrong(back, cases, what);
-        bad += own + abs(there - names[i].differ) + again;
+        bad += own + abs(there - names[i].there) + abs(again - names[i].back);
         temp_clear(&tmp);
     }
     assert_int_equal(bad, 0);
