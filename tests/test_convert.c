@@ -390,6 +390,111 @@ static void tokenizer_cases_hold_after_both_conversions(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* ---- adapters --------------------------------------------------------------------------------- */
+
+static void write_tensors(const char *path, const char *const *names, const int64_t (*dims)[2],
+                          const float *const *values, int n)
+{
+    mn_tensor_writer *w;
+    assert_ok(mn_tensor_writer_create(&w, MN_WRITE_SAFETENSORS, err));
+    for (int i = 0; i < n; i++)
+        mn_tensor_writer_declare(w, names[i], MN_STORED_WEIGHT, MN_F32, 2, dims[i]);
+    assert_ok(mn_tensor_writer_begin(w, path, err));
+    for (int i = 0; i < n; i++)
+        mn_tensor_writer_append(w, values[i], (size_t)(dims[i][0] * dims[i][1]) * sizeof(float));
+    assert_ok(mn_tensor_writer_finish(w, err));
+    mn_tensor_writer_free(w);
+}
+
+/* A pair of rank 2 for layer 0's queries, as PEFT or as mlx-lm writes it, of equal effect. */
+static void write_adapter(const temp_dir *tmp, bool mlx, int64_t out, int64_t in)
+{
+    enum { RANK = 2 };
+    float *a = malloc((size_t)(RANK * in) * sizeof *a), *b = malloc((size_t)(RANK * out) * sizeof *b);
+    for (int64_t k = 0; k < RANK; k++) {
+        for (int64_t i = 0; i < in; i++)
+            a[mlx ? i * RANK + k : k * in + i] = sinf((float)(i + 31 * k)) * 0.25f;
+        for (int64_t i = 0; i < out; i++)
+            b[mlx ? k * out + i : i * RANK + k] = cosf((float)(i + 17 * k)) * 0.25f;
+    }
+    static const char *const peft[] = { "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight",
+                                        "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight" };
+    static const char *const own[] = { "model.layers.0.self_attn.q_proj.lora_a",
+                                       "model.layers.0.self_attn.q_proj.lora_b" };
+    const int64_t dims[2][2] = { { mlx ? in : RANK, mlx ? RANK : in },
+                                 { mlx ? RANK : out, mlx ? out : RANK } };
+    const float *const values[2] = { a, b };
+    temp_write_text(tmp, mlx ? "mlx/adapter_config.json" : "peft/adapter_config.json",
+                    mlx ? "{\"fine_tune_type\":\"lora\",\"lora_parameters\":{\"rank\":2,\"scale\":3.0}}"
+                        : "{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":6}");
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", tmp->path, mlx ? "mlx/adapters.safetensors"
+                                                        : "peft/adapter_model.safetensors");
+    write_tensors(path, mlx ? own : peft, dims, values, 2);
+    free(a);
+    free(b);
+}
+
+static void merged_queries(const char *model, float *out, int64_t n)
+{
+    mn_model_source *s;
+    mn_plan *p;
+    assert_ok(mn_source_open(&s, model, NULL, err));
+    assert_ok(mn_plan_create(&p, s, err));
+    const mn_weight *w = &p->layers[0].mixer.u.attention.q.w;
+    assert_int_equal(w->rows * w->cols, n);
+    for (int64_t r = 0; r < w->rows; r++) mn_weight_decode(w, 0, r, 0, w->cols, out + r * w->cols);
+    mn_plan_free(p);
+    mn_source_close(s);
+}
+
+static void adapters_of_both_kinds_merge_to_the_same_weights(void **state)
+{
+    enum { ROWS = 32, COLS = 32, N = ROWS * COLS };
+    temp_dir tmp = temp_make();
+    char model[300], peft[300], mlx[300], out[300];
+    float plain[N], merged[2][N];
+    make_model(&tmp, "tests/data/none");
+    write_adapter(&tmp, false, ROWS, COLS);
+    write_adapter(&tmp, true, ROWS, COLS);
+    snprintf(model, sizeof model, "%s/m", tmp.path);
+    snprintf(peft, sizeof peft, "%s/peft", tmp.path);
+    snprintf(mlx, sizeof mlx, "%s/mlx", tmp.path);
+    merged_queries(model, plain, N);
+    for (int i = 0; i < 2; i++) {
+        const minerva_convert_options o = { .lora = i ? mlx : peft };
+        snprintf(out, sizeof out, "%s/out%d", tmp.path, i);
+        assert_ok(minerva_convert(model, out, &o, NULL, err));
+        merged_queries(out, merged[i], N);
+    }
+    for (int r = 0; r < ROWS; r++)
+        for (int k = 0; k < COLS; k++) {
+            double sum = plain[r * COLS + k];
+            for (int j = 0; j < 2; j++)
+                sum += 3.0 * (cosf((float)(r + 17 * j)) * 0.25) * (sinf((float)(k + 31 * j)) * 0.25);
+            assert_true(fabs(merged[0][r * COLS + k] - sum) < 1e-5);
+            assert_true(fabs(merged[1][r * COLS + k] - sum) < 1e-5);
+        }
+    temp_clear(&tmp);
+}
+
+static void adapters_that_do_not_fit_are_refused(void **state)
+{
+    temp_dir tmp = temp_make();
+    minerva_error err = { 0 };
+    char model[300], peft[300], out[300];
+    make_model(&tmp, "tests/data/none");
+    write_adapter(&tmp, false, 64, 32);
+    snprintf(model, sizeof model, "%s/m", tmp.path);
+    snprintf(peft, sizeof peft, "%s/peft", tmp.path);
+    snprintf(out, sizeof out, "%s/out.gguf", tmp.path);
+    const minerva_convert_options o = { .lora = peft };
+    assert_int_equal(minerva_convert(model, out, &o, NULL, &err), MINERVA_INVALID);
+    assert_non_null(strstr(err.message, "does not fit"));
+    assert_int_not_equal(access(out, F_OK), 0);
+    temp_clear(&tmp);
+}
+
 /* ---- files ------------------------------------------------------------------------------------- */
 
 static void a_target_that_exists_stays(void **state)
@@ -473,6 +578,8 @@ int main(void)
         cmocka_unit_test(quantised_output_is_no_worse_than_llama_cpps),
         cmocka_unit_test(quantised_sources_are_not_coded_again_unasked),
         cmocka_unit_test(tokenizer_cases_hold_after_both_conversions),
+        cmocka_unit_test(adapters_of_both_kinds_merge_to_the_same_weights),
+        cmocka_unit_test(adapters_that_do_not_fit_are_refused),
         cmocka_unit_test(a_target_that_exists_stays),
         cmocka_unit_test(a_full_disk_leaves_nothing_under_the_name),
         cmocka_unit_test(a_cancelled_run_leaves_nothing_and_the_next_one_is_whole),

@@ -597,7 +597,6 @@ static char *describe(mn_convert *c, const char *target)
 
 static void clear(mn_convert *c)
 {
-    mn_lora_close(c);
     mn_tensor_writer_free(c->writer);
     mn_pool_free(c->pool);
     mn_outline_clear(&c->outline);

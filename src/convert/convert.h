@@ -122,9 +122,9 @@ size_t mn_plane_row_bytes(const mn_weight *format, mn_plane plane);
 void mn_rows_write(mn_convert *c, mn_target *t, mn_plane plane);
 
 /* ---- lora.c ---------------------------------------------------------------------------- */
+/* Reads options.lora and attaches its pairs to the targets. */
 void mn_lora_open(mn_convert *c);
-void mn_lora_close(mn_convert *c);
-/* x[cols] += scale * (B A)[row]. */
-void mn_lora_add(const mn_target *t, int64_t expert, int64_t row, float *x);
+/* x[cols] += scale * (B A)[row], row counted in the piece's source. */
+void mn_lora_add(const mn_target *t, const mn_piece *p, int64_t row, float *x);
 
 #endif

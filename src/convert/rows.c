@@ -71,20 +71,19 @@ static void read_row(const mn_target *t, const mn_piece *p, int64_t expert, int6
                      float *scratch)
 {
     int64_t cols = t->want->cols, e = p->from_expert < 0 ? expert : p->from_expert;
+    float *own = p->columns ? scratch : x;
     if (p->transposed) {
         transposed_row(p, row - p->to, cols, x, scratch);
-    } else if (p->columns) {
-        int32_t b = p->column_block;
-        mn_weight_decode(p->from, e, source_row(p, row), 0, cols, scratch);
-        for (int64_t k = 0; k < cols / b; k++)
-            memcpy(x + k * b, scratch + (int64_t)p->columns[k] * b, (size_t)b * sizeof *x);
     } else {
-        mn_weight_decode(p->from, e, source_row(p, row), 0, cols, x);
+        mn_weight_decode(p->from, e, source_row(p, row), 0, cols, own);
+        if (t->lora) mn_lora_add(t, p, source_row(p, row), own);
     }
+    for (int64_t k = 0; p->columns && k < cols / p->column_block; k++)
+        memcpy(x + k * p->column_block, scratch + (int64_t)p->columns[k] * p->column_block,
+               (size_t)p->column_block * sizeof *x);
     float s = p->scale != 0 ? p->scale : 1;
     if (p->row_scale) s *= p->row_scale[row - p->to];
     for (int64_t i = 0; s != 1 && i < cols; i++) x[i] *= s;
-    if (t->lora) mn_lora_add(t, expert, row, x);
 }
 
 static void measure(job *j, int thread, const float *x, uint8_t *codes, uint8_t *scales,

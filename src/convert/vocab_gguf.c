@@ -208,7 +208,7 @@ static bool behaves(const mn_vocab *v, const mn_tokenizer *source, bool special)
 static const char *suggested_pre(const json_t *json)
 {
     static const struct { const char *parts[3], *name; } marks[] = {
-        { { "\\u4e00-\\u9fa5", "{1,3}" }, "deepseek-v3" },
+        { { "\\u4E00-\\u9FA5", "{1,3}" }, "deepseek-v3" },
         { { "p{Lu}", "{1,3}" }, "gpt-4o" },
         { { "p{Lu}" }, "tekken" },
         { { "(?i:'s", "\\p{L}\\\\p{M}]+|" }, "qwen35" },
