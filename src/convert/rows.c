@@ -184,7 +184,7 @@ static void forget_rows(const job *j, const bool *mapped)
 {
     for (int32_t i = 0; i < j->t->n_pieces; i++) {
         const mn_piece *p = &j->t->pieces[i];
-        if (!mapped[i] || p->to_expert >= 0 || p->from->scales) continue;
+        if (!mapped[i] || p->to_expert >= 0) continue;
         int64_t first = j->first > p->to ? j->first : p->to;
         int64_t end = j->first + j->n < p->to + p->n ? j->first + j->n : p->to + p->n;
         if (first >= end) continue;
@@ -193,6 +193,10 @@ static void forget_rows(const job *j, const bool *mapped)
                                           1);
         /* an order stays within a head: rows of a few pages, read again where it matters */
         forget(one.data + (size_t)at * one.row_bytes, (size_t)(end - first) * one.row_bytes);
+        bool planes = one.type >= MN_MLX_AFFINE && one.type <= MN_MLX_NVFP4;
+        size_t n = (size_t)(end - first) * one.scale_row_bytes;
+        if (planes) forget(one.scales + (size_t)at * one.scale_row_bytes, n);
+        if (planes && one.biases) forget(one.biases + (size_t)at * one.scale_row_bytes, n);
     }
 }
 
