@@ -110,14 +110,19 @@ void mn_types_choose(mn_convert *c);
 uint32_t mn_types_file_type(const mn_convert *c);
 
 /* ---- repack.c ------------------------------------------------------------------------- */
-/* The format that holds the numbers of w exactly in GGUF (or MLX); false: there is none. */
-bool mn_repack_find(const mn_weight *w, bool gguf, mn_weight *format);
+/* The format that holds the numbers of w exactly in GGUF (or MLX); false: there is none.
+ * mapped: w lies in a file, and pages that were looked at may be given back. */
+bool mn_repack_find(const mn_weight *w, bool gguf, bool mapped, mn_weight *format);
 /* One row, from a format to one that mn_repack_find() gave. */
 void mn_repack_row(const mn_weight *from, int64_t expert, int64_t row, const mn_weight *format,
                    uint8_t *codes, uint8_t *scales, uint8_t *biases);
 
 /* ---- rows.c: the stream of data ------------------------------------------------------ */
 typedef enum { MN_PLANE_CODES, MN_PLANE_SCALES, MN_PLANE_BIASES } mn_plane;
+/* Give back pages of a mapping that will not be read again soon; for nothing but files: what
+ * lies in the plan's arena would be lost. */
+void mn_forget(const uint8_t *data, size_t size);
+bool mn_is_mapped(const mn_convert *c, const mn_weight *w);
 size_t mn_plane_row_bytes(const mn_weight *format, mn_plane plane);
 void mn_rows_write(mn_convert *c, mn_target *t, mn_plane plane);
 

@@ -41,8 +41,15 @@ static bool fits_f16(float f)
 
 /* ---- which format --------------------------------------------------------------------- */
 
+/* After every so many rows, in a plane whose rows are `each` bytes. */
+static void look_away(const uint8_t *row, size_t each, int64_t r, bool mapped)
+{
+    size_t rows = each && each < 1 << 20 ? (1u << 20) / each : 1;
+    if (mapped && (size_t)(r + 1) % rows == 0) mn_forget(row - each * (rows - 1), each * rows);
+}
+
 /* Do all planes of an affine weight fit, and are all biases `middle` scales below 0? */
-static bool affine_fits(const mn_weight *w, float middle, bool *centred)
+static bool affine_fits(const mn_weight *w, float middle, bool mapped, bool *centred)
 {
     int64_t groups = w->cols / w->group;
     *centred = true;
@@ -54,11 +61,13 @@ static bool affine_fits(const mn_weight *w, float middle, bool *centred)
                 if (bias != -middle * scale) *centred = false;
                 if (!fits_f16(scale) || !fits_f16(bias)) return false;
             }
+            look_away(s, w->scale_row_bytes, r, mapped);
+            look_away(b, w->scale_row_bytes, r, mapped);
         }
     return true;
 }
 
-static bool gguf_for(const mn_weight *w, mn_weight *f)
+static bool gguf_for(const mn_weight *w, bool mapped, mn_weight *f)
 {
     bool centred;
     if (w->type == MN_MLX_MXFP4 && w->group == BLOCK) {
@@ -67,7 +76,7 @@ static bool gguf_for(const mn_weight *w, mn_weight *f)
     }
     if (w->type != MN_MLX_AFFINE || w->cols % BLOCK) return false;
     if (w->bits != 4 && w->bits != 5 && w->bits != 8) return false;
-    if (!affine_fits(w, (float)(1 << (w->bits - 1)), &centred)) return false;
+    if (!affine_fits(w, (float)(1 << (w->bits - 1)), mapped, &centred)) return false;
     if (w->bits == 8 && !centred) return false;
     f->type = w->bits == 8 ? MN_Q8_0 : w->bits == 4 ? (centred ? MN_Q4_0 : MN_Q4_1)
                                                     : (centred ? MN_Q5_0 : MN_Q5_1);
@@ -75,7 +84,7 @@ static bool gguf_for(const mn_weight *w, mn_weight *f)
 }
 
 /* Is the bias of every block an F16 number? */
-static bool blocks_fit(const mn_weight *w, float middle)
+static bool blocks_fit(const mn_weight *w, float middle, bool mapped)
 {
     const mn_wtype_info *info = mn_wtype_get(w->type);
     int64_t blocks = w->cols / BLOCK;
@@ -88,12 +97,13 @@ static bool blocks_fit(const mn_weight *w, float middle)
                 memcpy(&d, p, 2);
                 if (!fits_f16(middle * mn_f16_to_f32(d))) return false;
             }
+            look_away(one.data + (size_t)r * one.row_bytes, one.row_bytes, r, mapped);
         }
     }
     return true;
 }
 
-static bool mlx_for(const mn_weight *w, mn_weight *f)
+static bool mlx_for(const mn_weight *w, bool mapped, mn_weight *f)
 {
     float middle = w->type == MN_Q8_0 ? -128.0f : w->type == MN_Q5_0 ? -16.0f : -8.0f;
     f->group = BLOCK;
@@ -104,7 +114,7 @@ static bool mlx_for(const mn_weight *w, mn_weight *f)
         f->bits = 4;
         return true;
     case MN_Q4_0: case MN_Q5_0: case MN_Q8_0:
-        if (!blocks_fit(w, middle)) return false;
+        if (!blocks_fit(w, middle, mapped)) return false;
         break;
     case MN_Q4_1: case MN_Q5_1: break;
     default: return false;
@@ -114,7 +124,7 @@ static bool mlx_for(const mn_weight *w, mn_weight *f)
     return true;
 }
 
-bool mn_repack_find(const mn_weight *w, bool gguf, mn_weight *format)
+bool mn_repack_find(const mn_weight *w, bool gguf, bool mapped, mn_weight *format)
 {
     *format = (mn_weight){ .rows = w->rows, .cols = w->cols, .n_experts = w->n_experts };
     bool mlx = w->type >= MN_MLX_AFFINE && w->type <= MN_MLX_NVFP4;
@@ -126,7 +136,7 @@ bool mn_repack_find(const mn_weight *w, bool gguf, mn_weight *format)
         format->scale_type = w->scale_type;
         return true;
     }
-    return gguf ? gguf_for(w, format) : mlx_for(w, format);
+    return gguf ? gguf_for(w, mapped, format) : mlx_for(w, mapped, format);
 }
 
 /* ---- one row ---------------------------------------------------------------------------- */

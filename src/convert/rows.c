@@ -157,16 +157,14 @@ static void run(void *ctx, int thread, int n_threads)
             make_row(j, thread, j->first + k, j->out + (size_t)k * j->row_bytes);
 }
 
-/* The pages of rows that were read will not be read again soon. */
-static void forget(const uint8_t *data, size_t size)
+void mn_forget(const uint8_t *data, size_t size)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t from = (uintptr_t)data & ~(page - 1), to = ((uintptr_t)data + size) & ~(page - 1);
     if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
-/* Only mapped files: what lies in the plan's arena would be lost. */
-static bool is_mapped(const mn_convert *c, const mn_weight *w)
+bool mn_is_mapped(const mn_convert *c, const mn_weight *w)
 {
     const mn_model_source *s = c->source;
     int64_t n = s->gguf ? mn_gguf_n_tensors(s->gguf)
@@ -192,11 +190,11 @@ static void forget_rows(const job *j, const bool *mapped)
         mn_weight one = mn_weight_experts(p->from, p->from_expert < 0 ? j->expert : p->from_expert,
                                           1);
         /* an order stays within a head: rows of a few pages, read again where it matters */
-        forget(one.data + (size_t)at * one.row_bytes, (size_t)(end - first) * one.row_bytes);
+        mn_forget(one.data + (size_t)at * one.row_bytes, (size_t)(end - first) * one.row_bytes);
         bool planes = one.type >= MN_MLX_AFFINE && one.type <= MN_MLX_NVFP4;
         size_t n = (size_t)(end - first) * one.scale_row_bytes;
-        if (planes) forget(one.scales + (size_t)at * one.scale_row_bytes, n);
-        if (planes && one.biases) forget(one.biases + (size_t)at * one.scale_row_bytes, n);
+        if (planes) mn_forget(one.scales + (size_t)at * one.scale_row_bytes, n);
+        if (planes && one.biases) mn_forget(one.biases + (size_t)at * one.scale_row_bytes, n);
     }
 }
 
@@ -252,7 +250,7 @@ void mn_rows_write(mn_convert *c, mn_target *t, mn_plane plane)
     job j = { .c = c, .t = t, .plane = plane };
     bool *mapped = calloc((size_t)t->n_pieces, sizeof *mapped);
     if (mapped && prepare(&j)) {
-        for (int32_t i = 0; i < t->n_pieces; i++) mapped[i] = is_mapped(c, t->pieces[i].from);
+        for (int32_t i = 0; i < t->n_pieces; i++) mapped[i] = mn_is_mapped(c, t->pieces[i].from);
         write_chunks(&j, mapped);
         for (int i = 0; i < mn_pool_size(c->pool); i++) {
             t->error += j.error[i];

@@ -164,7 +164,8 @@ static bool exact_format(mn_convert *c, mn_target *t, mn_weight *format)
         bool seen = false;
         for (int32_t k = 0; k < i && !seen; k++) seen = t->pieces[k].from == t->pieces[i].from;
         if (seen) continue;
-        if (!mn_repack_find(t->pieces[i].from, c->to_gguf, &f)) return false;
+        if (!mn_repack_find(t->pieces[i].from, c->to_gguf,
+                            mn_is_mapped(c, t->pieces[i].from), &f)) return false;
         if (!columns_fit(&t->pieces[i], &f)) return false;
         if (!i) *format = f;
         if (f.type == format->type && f.bits == format->bits) continue;
@@ -252,7 +253,7 @@ static void ask_gguf(mn_convert *c, mn_target *t, mix *m)
     }
     const mn_weight *from = common_source(t);
     mn_weight same;
-    t->exact = from && mn_repack_find(from, true, &same) && same.type == t->format.type &&
+    t->exact = from && mn_repack_find(from, true, mn_is_mapped(c, from), &same) && same.type == t->format.type &&
                columns_fit(&t->pieces[0], &same);
     if (t->format.type == MN_F32 && !scaled(t)) t->exact = true;
 }
@@ -277,7 +278,7 @@ static void ask_mlx(mn_convert *c, mn_target *t, const mlx_type *asked)
     }
     const mn_weight *from = common_source(t);
     mn_weight same;
-    t->exact = from && mn_repack_find(from, false, &same) && same.type == t->format.type &&
+    t->exact = from && mn_repack_find(from, false, mn_is_mapped(c, from), &same) && same.type == t->format.type &&
                same.bits == t->format.bits && same.group == t->format.group &&
                columns_fit(&t->pieces[0], &same);
     if (t->exact && same.type == MN_MLX_AFFINE) t->format.scale_type = same.scale_type;
