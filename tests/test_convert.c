@@ -559,6 +559,37 @@ static void a_cancelled_run_leaves_nothing_and_the_next_one_is_whole(void **stat
     temp_clear(&tmp);
 }
 
+/* Killed at any moment: no file, or a whole one. */
+static void a_killed_run_leaves_no_half_model(void **state)
+{
+    temp_dir tmp = temp_make();
+    char out[300];
+    int killed = 0;
+    snprintf(out, sizeof out, "%s/x.gguf", tmp.path);
+    fflush(NULL);
+    for (int i = 0; i < 20; i++) {
+        pid_t child = fork();
+        if (!child) {
+            minerva_convert("tests/data/models/llama", out, NULL, NULL, NULL);
+            _exit(0);
+        }
+        usleep((useconds_t)(200 + 400 * i));
+        kill(child, SIGKILL);
+        int status;
+        waitpid(child, &status, 0);
+        killed += WIFSIGNALED(status);
+        if (access(out, F_OK)) continue;
+        mn_model_source *s;
+        assert_ok(mn_source_open(&s, out, NULL, err));
+        mn_source_close(s);
+        remove(out);
+    }
+    assert_true(killed > 0);
+    assert_ok(minerva_convert("tests/data/models/llama", out, NULL, NULL, err));
+    assert_int_not_equal(access(test_path(tmp.path, "x.gguf.part"), F_OK), 0);
+    temp_clear(&tmp);
+}
+
 static void wrong_types_are_named(void **state)
 {
     temp_dir tmp = temp_make();
@@ -583,6 +614,7 @@ int main(void)
         cmocka_unit_test(a_target_that_exists_stays),
         cmocka_unit_test(a_full_disk_leaves_nothing_under_the_name),
         cmocka_unit_test(a_cancelled_run_leaves_nothing_and_the_next_one_is_whole),
+        cmocka_unit_test(a_killed_run_leaves_no_half_model),
         cmocka_unit_test(wrong_types_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
