@@ -66,11 +66,13 @@ static inline void check_ids(case_result *r, const mn_tokenizer *t, const char *
     for (size_t i = 0; same && i < ids.n; i++)
         same = json_integer_value(json_array_get(wanted, i)) == ids.ids[i];
     if (!same) {
-        char *w = json_dumps(wanted, 0), *shown = json_dumps(json_stringn(text, len), JSON_ENCODE_ANY);
+        json_t *whole = json_stringn(text, len);
+        char *w = json_dumps(wanted, 0), *shown = json_dumps(whole, JSON_ENCODE_ANY);
         mn_buffer found = { 0 };
         ids_to_string(ids.ids, ids.n, &found);
         note(r, what, shown ? shown : text, w, found.data);
         mn_buffer_clear(&found);
+        json_decref(whole);
         free(w);
         free(shown);
     }
