@@ -161,7 +161,7 @@ run: deps
 test: deps
 	@$(MAKE) --no-print-directory $(JOBS) test-only
 
-test-only: all check-layers $(TEST_BIN)
+test-only: all check-layers $(TEST_BIN) $(if $(CLI_SRC),$(B)/tests/run_hub_server)
 	@scripts/run-tests $(B) $(TEST)
 
 bench: all $(BENCH_BIN)

@@ -659,6 +659,15 @@ MINERVA_API minerva_status minerva_hub_alias(minerva_hub *hub, const char *alias
 MINERVA_API minerva_status minerva_hub_pin(minerva_hub *hub, const char *name, bool pinned,
     minerva_error *err);
 
+/* What a user has chosen for a model, used where a command or request says nothing else:
+ * key "backend", "context", "kv" ("f16", "f32", "q8_0") or "threads"; value NULL forgets it.
+ * Kept in home/config.json under "models". */
+MINERVA_API minerva_status minerva_hub_choose(minerva_hub *hub, const char *name,
+    const char *key, const char *value, minerva_error *err);
+/* *json: an object of the choices made. */
+MINERVA_API minerva_status minerva_hub_choices(minerva_hub *hub, const char *name,
+    char **json, minerva_error *err);
+
 /* How to run a model on this machine.
  * description  of minerva_model_describe()
  * *json  {backend, device, context, kv, fits, weight_bytes, state_bytes, free_bytes,

@@ -8,8 +8,8 @@ _minerva() {
         COMPREPLY=($(compgen -W "$(minerva "$verb" --help 2>/dev/null \
             | grep -o -- '--[a-z-]*' | sort -u)" -- "$word"))
     else
-        local models=${MINERVA_HOME:-$HOME/.minerva}/models
-        COMPREPLY=($(compgen -f -- "$word") $(compgen -W "$(ls "$models" 2>/dev/null)" -- "$word"))
+        COMPREPLY=($(compgen -f -- "$word") $(compgen -W "$(minerva list 2>/dev/null \
+            | sed -n '2,$s/ .*//p')" -- "$word"))
     fi
 }
 complete -o filenames -F _minerva minerva

@@ -7,7 +7,7 @@ _minerva() {
         compadd -- ${(u)${(f)"$(minerva $words[2] --help 2>/dev/null | grep -o -- '--[a-z-]*')"}}
     else
         _files
-        compadd -- ${MINERVA_HOME:-$HOME/.minerva}/models/*(N:t)
+        compadd -- ${(f)"$(minerva list 2>/dev/null | sed -n '2,$s/ .*//p')"}
     fi
 }
 _minerva "$@"

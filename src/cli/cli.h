@@ -4,7 +4,8 @@
  *     was expected and what was found".
  * (2) Exit codes: 0 done, 1 failed, 2 wrong usage.
  * (3) This is the only room that reads the environment: MINERVA_HOME, MINERVA_CPU (kernel
- *     set), MINERVA_MODEL (default model), MINERVA_SERVE_... (serve_config.c).
+ *     set), MINERVA_MODEL (default model), MINERVA_SERVE_... (serve_config.c), and the hub's
+ *     addresses, token, proxies and other programs' folders (hub_options.c).
  */
 #ifndef MN_CLI_CLI_H
 #define MN_CLI_CLI_H
@@ -81,11 +82,16 @@ void cli_add_model_options(cli_option *out, cli_model_options *values);
 const char *cli_home(void);
 /* Where prompts are cached on disk; static storage. */
 const char *cli_cache_dir(void);
-/* A path for what the user called a model: an existing path, a name in the model folder,
- * or NULL (the default model).  NULL if nothing was found. */
+/* The model that comes with the program; NULL if it is not beside it. */
+const char *cli_find_bundled(char path[4096]);
+/* A path for what the user called a model: an existing path, a name or alias of the
+ * catalogue, or NULL (the default model).  NULL if nothing was found. */
 const char *cli_find_model(const char *name, char path[4096]);
 /* For minerva_model_open(); false after a usage line.  `from` must outlive the model. */
 bool cli_load_options(const cli_model_options *from, minerva_model_options *out);
+/* The hub and the catalogue as the environment says; `folders` (may be NULL): further ones
+ * of models.  NULL after an error (hub_options.c). */
+minerva_hub *cli_hub(const cli_list *folders, minerva_error *err);
 /* Opens; on failure prints the error and returns NULL. */
 minerva_model *cli_open_model(const char *name, const cli_model_options *options,
                               minerva_open_mode mode);
@@ -137,6 +143,7 @@ int cli_answer(minerva_session *session, const int32_t *ids, size_t n,
 typedef int cli_verb_fn(int argc, char **argv);
 cli_verb_fn cli_run, cli_chat, cli_serve, cli_show, cli_list_models, cli_tokenize, cli_render,
             cli_logits, cli_bench, cli_backends, cli_doctor, cli_embed, cli_schema,
-            cli_convert, cli_quantize, cli_cache;
+            cli_convert, cli_quantize, cli_cache, cli_pull, cli_search, cli_rm, cli_alias,
+            cli_config;
 
 #endif

@@ -1,7 +1,6 @@
-/* minerva show and list: what a model is, and which models are here. */
+/* minerva show: what a model is, and how it is best run here. */
 #include "cli/cli.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +92,29 @@ static void show(const json_t *d)
     }
 }
 
+/* The recommendation as lines (json NULL) or as a member of the description. */
+static void advise(const char *description, json_t *json)
+{
+    char *text;
+    minerva_error err = { 0 };
+    minerva_hub *hub = cli_hub(NULL, &err);
+    if (!hub || minerva_hub_recommend(hub, description, &text, &err) != MINERVA_OK) {
+        minerva_hub_free(hub);
+        return;
+    }
+    json_t *o = json_loads(text, 0, NULL);
+    const json_t *why = json_object_get(o, "why");
+    if (json) {
+        json_object_set(json, "recommendation", o);
+    } else {
+        for (size_t i = 0; i < json_array_size(why); i++)
+            line(i ? "" : "here", json_string_value(json_array_get(why, i)));
+    }
+    json_decref(o);
+    minerva_free(text);
+    minerva_hub_free(hub);
+}
+
 int cli_show(int argc, char **argv)
 {
     bool json = false;
@@ -103,7 +125,8 @@ int cli_show(int argc, char **argv)
     cli_command c = {
         .verb = "show", .usage = "show [MODEL] [--json]",
         .about = "What a model is: format, family, quantisation, context, memory needed,\n"
-                 "tokenizer, template, and which backends run it.",
+                 "tokenizer, template, which backends run it, and how it is best run on this\n"
+                 "machine: context, cache, speed to expect.",
         .options = options, .max_args = 1,
     };
     int code = cli_parse(&c, argc, argv);
@@ -115,108 +138,16 @@ int cli_show(int argc, char **argv)
     code = CLI_OK;
     if (minerva_model_describe(m, &text, &err) != MINERVA_OK) {
         code = cli_fail(&err);
-    } else if (json) {
-        puts(text);
-        minerva_free(text);
     } else {
         json_t *d = json_loads(text, 0, NULL);
-        show(d);
-        json_decref(d);
+        if (!json) show(d);
+        advise(text, json ? d : NULL);
         minerva_free(text);
+        text = json ? json_dumps(d, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
+        if (text) puts(text);
+        free(text);
+        json_decref(d);
     }
     minerva_model_close(m);
     return code;
-}
-
-/* ---- list -------------------------------------------------------------------------- */
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* One line (or one JSON object) for the model at `path`; false if there is none. */
-static bool list_one(const char *name, const char *path, json_t *out)
-{
-    minerva_model *m;
-    minerva_error err = { 0 };
-    minerva_model_options options = { .mode = MINERVA_OPEN_DESCRIBE };
-    char *text = NULL, size[32];
-    if (minerva_model_open(&m, path, &options, &err) != MINERVA_OK) {
-        if (out) json_array_append_new(out, json_pack("{s:s, s:s, s:s}", "name", name, "path",
-                                                      path, "error", err.message));
-        else printf("%-40s %s\n", name, err.message);
-        return true;
-    }
-    if (minerva_model_describe(m, &text, &err) == MINERVA_OK) {
-        json_t *d = json_loads(text, 0, NULL);
-        if (out) {
-            json_object_set_new(d, "name", json_string(name));
-            json_array_append(out, d);
-        } else {
-            printf("%-40s %-12s %-20s %8s\n", name, text_of(d, "format"),
-                   text_of(json_object_get(d, "tensors"), "quantisation"),
-                   cli_size(number_of(d, "size_bytes"), size));
-        }
-        json_decref(d);
-    }
-    minerva_free(text);
-    minerva_model_close(m);
-    return true;
-}
-
-int cli_list_models(int argc, char **argv)
-{
-    bool json = false;
-    const char *dir = NULL;
-    const cli_option options[] = {
-        { "--json", NULL, CLI_FLAG, &json, NULL, "print everything as JSON", 0 },
-        { "--models", NULL, CLI_STRING, &dir, "DIR", "folder (default: $MINERVA_HOME/models)", 0 },
-        { 0 },
-    };
-    cli_command c = {
-        .verb = "list", .usage = "list [--models DIR] [--json]",
-        .about = "The models in the model folder, and the bundled one.",
-        .options = options,
-    };
-    int code = cli_parse(&c, argc, argv);
-    if (code >= 0) return code;
-    char folder[4096], path[8300], bundled[4096];
-    if (dir) snprintf(folder, sizeof folder, "%.4000s", dir);
-    else snprintf(folder, sizeof folder, "%s/models", cli_home());
-    json_t *out = json ? json_array() : NULL;
-    char **names = NULL;
-    size_t n = 0;
-    DIR *d = opendir(folder);
-    if (!d && dir) {
-        json_decref(out);
-        return cli_fail_with("%s: no such directory", dir);
-    }
-    for (struct dirent *e; d && (e = readdir(d));) {
-        if (e->d_name[0] == '.') continue;
-        char **more = realloc(names, (n + 1) * sizeof *names);
-        if (!more) break;
-        names = more;
-        names[n++] = strdup(e->d_name);
-    }
-    if (d) closedir(d);
-    if (n) qsort(names, n, sizeof *names, by_name);
-    for (size_t i = 0; i < n; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        list_one(names[i], path, out);
-        free(names[i]);
-    }
-    free(names);
-    bool found = n > 0;
-    if (!dir && cli_find_model("minerva-nano", bundled))
-        found |= list_one("minerva-nano", bundled, out);
-    if (json) {
-        char *text = json_dumps(out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-        puts(text);
-        free(text);
-        json_decref(out);
-    } else if (!found) {
-        fprintf(stderr, "no models in %s\n", folder);
-    }
-    return CLI_OK;
 }

@@ -1,8 +1,10 @@
 /* What a user may call a model, and opening it.
  *
- * In this order: a path that exists; NAME, NAME.gguf in $MINERVA_HOME/models; the bundled
- * model by its name.  Without a name: $MINERVA_MODEL, else the bundled model, which lies in
- * models/ beside the build folder or in share/minerva/models of the installation.
+ * In this order: a path that exists; a name or alias of the catalogue (our folder, the
+ * bundled model, other programs' folders).  Without a name: $MINERVA_MODEL, else the bundled
+ * model, which lies in models/ beside the build folder or in share/minerva/models of the
+ * installation.  What the user chose for a model (minerva config) is used where the command
+ * says nothing.
  */
 #include "cli/cli.h"
 
@@ -11,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <jansson.h>
 
 static const char bundled[] = "minerva-nano";
 
@@ -45,35 +49,61 @@ static bool in_folder(const char *dir, const char *name, char path[4096])
     return false;
 }
 
-static bool find_bundled(const char *name, char path[4096])
+const char *cli_find_bundled(char path[4096])
 {
     static const char *const places[] = { "../models", "../share/minerva/models" };
     char exe[PATH_MAX], dir[PATH_MAX + 32], real[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    if (n <= 0) return false;
+    if (n <= 0) return NULL;
     exe[n] = 0;
     char *slash = strrchr(exe, '/');
-    if (!slash) return false;
+    if (!slash) return NULL;
     *slash = 0;
     for (int i = 0; i < 2; i++) {
         snprintf(dir, sizeof dir, "%s/%s", exe, places[i]);
-        if (realpath(dir, real) && in_folder(real, name, path)) return true;
+        if (realpath(dir, real) && in_folder(real, bundled, path)) return path;
     }
-    return false;
+    return NULL;
 }
 
-const char *cli_find_model(const char *name, char path[4096])
+/* *choices (may be NULL): what was chosen for it, as JSON, or NULL. */
+static const char *find(const char *name, char path[4096], char **choices, minerva_error *err)
 {
-    char models[4096];
     if (!name) name = getenv("MINERVA_MODEL");
-    if (!name || !*name) name = bundled;
+    if (!name || !*name) return cli_find_bundled(path);
     if (strlen(name) < 4096 && exists(name)) {
         snprintf(path, 4096, "%s", name);
         return path;
     }
-    snprintf(models, sizeof models, "%s/models", cli_home());
-    if (in_folder(models, name, path) || find_bundled(name, path)) return path;
-    return NULL;
+    char *found = NULL;
+    minerva_hub *hub = cli_hub(NULL, err);
+    bool there = hub && minerva_hub_find(hub, name, &found, NULL, err) == MINERVA_OK;
+    if (there) {
+        snprintf(path, 4096, "%s", found);
+        if (choices && minerva_hub_choices(hub, name, choices, NULL) != MINERVA_OK)
+            *choices = NULL;
+        if (choices) minerva_hub_touch(hub, path);
+    }
+    minerva_free(found);
+    minerva_hub_free(hub);
+    return there ? path : NULL;
+}
+
+const char *cli_find_model(const char *name, char path[4096])
+{
+    minerva_error err = { 0 };
+    return find(name, path, NULL, &err);
+}
+
+/* What the command leaves open is as the user chose it. */
+static void take_choices(cli_model_options *o, const json_t *choices)
+{
+    const char *kv = json_string_value(json_object_get(choices, "kv"));
+    const char *backend = json_string_value(json_object_get(choices, "backend"));
+    if (!o->kv) o->kv = kv;
+    if (!o->backend) o->backend = backend;
+    if (!o->context) o->context = (int32_t)json_integer_value(json_object_get(choices, "context"));
+    if (!o->threads) o->threads = (int32_t)json_integer_value(json_object_get(choices, "threads"));
 }
 
 void cli_add_model_options(cli_option *out, cli_model_options *v)
@@ -123,19 +153,27 @@ bool cli_load_options(const cli_model_options *o, minerva_model_options *out)
 minerva_model *cli_open_model(const char *name, const cli_model_options *o,
                               minerva_open_mode mode)
 {
-    static const cli_model_options none;
+    static const cli_model_options quiet;
+    cli_model_options own = o ? *o : quiet;
     minerva_model_options options;
-    char path[4096];
-    if (!cli_load_options(o ? o : &none, &options)) return NULL;
-    options.mode = mode;
-    if (!cli_find_model(name, path)) {
-        if (name) cli_fail_with("%s: no such file or directory, and no model of that name in "
+    char path[4096], *text = NULL;
+    minerva_error none = { 0 };
+    if (!find(name, path, mode == MINERVA_OPEN_RUN ? &text : NULL, &none)) {
+        if (none.code != MINERVA_OK && none.code != MINERVA_NOT_FOUND) cli_fail(&none);
+        else if (name) cli_fail_with("%s: no such file or directory, and no model of that name in "
                                 "%s/models", name, cli_home());
         else cli_fail_with("no model given, and the bundled one is not beside the program");
         return NULL;
     }
+    json_t *choices = text ? json_loads(text, 0, NULL) : NULL;
+    take_choices(&own, choices);
     minerva_error err = { 0 };
     minerva_model *model = NULL;
-    if (minerva_model_open(&model, path, &options, &err) != MINERVA_OK) cli_fail(&err);
+    bool good = cli_load_options(&own, &options);
+    options.mode = mode;
+    options.log_ctx = (void *)(o ? o : &quiet);     /* outlives the model */
+    if (good && minerva_model_open(&model, path, &options, &err) != MINERVA_OK) cli_fail(&err);
+    minerva_free(text);
+    json_decref(choices);
     return model;
 }
