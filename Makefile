@@ -45,7 +45,7 @@ BENCH_SRC := $(sort $(wildcard bench/bench_*.c))
 ifneq ($(CROSS),)
   # libevent's headers cannot be installed for two machines at once: no program, no server.
   CLI_SRC :=
-  TEST_SRC := $(filter-out tests/test_server% tests/test_serve_% tests/test_load.c,$(TEST_SRC))
+  TEST_SRC := $(filter-out tests/test_server% tests/test_serve_% tests/test_load.c tests/test_chats.c,$(TEST_SRC))
 endif
 
 # Kernels for an instruction set are in files that end in its name.
@@ -70,7 +70,7 @@ ISA_i8mm    := -march=armv8.6-a+i8mm+bf16+fp16
 PKGS := jansson libutf8proc libpcre2-8 libcrypto
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
-CLI_LIBS   := $(shell $(PKG_CONFIG) --libs libedit libevent_core libevent_openssl libssl libcrypto 2>/dev/null)
+CLI_LIBS   := $(shell $(PKG_CONFIG) --libs libedit libevent_core libevent_openssl libssl libcrypto sqlite3 2>/dev/null)
 
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Iinclude -Isrc -I. -fPIC -fvisibility=hidden -pthread \
              -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
@@ -105,6 +105,20 @@ $(B)/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(call isa_of,$<) $(call plain_isa,$<) -MMD -MP -c -o $@ $<
 
+# The web page is compressed into the program; its policy is a header and a meta element.
+WEB := web/dist/index.html
+$(B)/web/page.gz: $(WEB)
+	@mkdir -p $(@D)
+	$(Q)gzip -9nc $< >$@
+
+$(B)/web/server/web_policy.h: $(WEB)
+	@mkdir -p $(@D)
+	$(Q)sed -n -e 's/.*http-equiv="Content-Security-Policy" content="\([^"]*\)".*/#define MN_WEB_POLICY "\1"/p' \
+	    -e 's/^<!-- sources \([0-9a-f]*\) -->.*/#define MN_WEB_STAMP "\1"/p' $< >$@
+
+$(B)/src/server/web_page.o: ALL_CFLAGS += -I$(B)/web -DMN_WEB_PAGE='"$(B)/web/page.gz"'
+$(B)/src/server/web_page.o: $(B)/web/page.gz $(B)/web/server/web_policy.h
+
 $(B)/libminerva.a: $(LIB_OBJ)
 	@rm -f $@
 	$(call say,AR,$@)
@@ -127,6 +141,8 @@ $(B)/tests/test_hub_pull $(B)/tests/run_hub_server: $(B)/tests/hub_server.o
 
 # The server's parser is no part of the library.
 $(B)/tests/test_http_parse: $(B)/src/server/http_parse.o
+$(B)/tests/test_chats: $(B)/src/server/chat_store.o
+$(B)/tests/test_chats: LIBS := $(B)/libminerva.a -lsqlite3 $(LIBS)
 
 # The server over a scheduler on a fixed clock, for tests of it under load.
 CLOCKWORK := scheduler_create scheduler_free scheduler_submit scheduler_get_stats \

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -68,6 +69,10 @@ static inline void server_run(test_server *s, const char *program, char **argv)
     s->pid = fork();
     assert_true(s->pid >= 0);
     if (s->pid == 0) {
+        char home[200];                 /* of its own: what is in the user's is not ours */
+        snprintf(home, sizeof home, "%s.home", s->log);
+        mkdir(home, 0700);
+        setenv("MINERVA_HOME", home, 1);
         dup2(log, 1);
         dup2(log, 2);
         execv(exe, argv);
@@ -98,6 +103,9 @@ static inline int server_stop(test_server *s, int signal, int wait_s)
     if (signal) kill(s->pid, signal);
     for (double end = seconds() + wait_s; seconds() < end; usleep(10000))
         if (waitpid(s->pid, &status, WNOHANG) == s->pid) {
+            char command[300];
+            snprintf(command, sizeof command, "rm -rf %s.home", s->log);
+            if (system(command) != 0) printf("%s.home could not be removed\n", s->log);
             unlink(s->log);
             return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
         }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MAX_MODELS = 32 };
 
@@ -16,8 +17,8 @@ typedef struct {
     int32_t port, keep_alive, drain, max_connections, header_timeout, idle_timeout;
     const char *cache_bytes, *disk_cache, *memory, *max_body, *dir, *key_file, *log_format, *log_level;
     const char *config, *new_key;
-    bool quiet, print;
-    char paths[MAX_MODELS][4096], home_models[4096];
+    bool quiet, print, no_chats;
+    char paths[MAX_MODELS][4096], home_models[4096], chats_path[4096];
     mn_server_model models[MAX_MODELS];
     cli_option options[SERVE_MAX_OPTIONS];
     bool given[SERVE_MAX_OPTIONS];
@@ -102,6 +103,8 @@ static void add_options(settings *s)
         { "--drain", NULL, CLI_INT, &s->drain, "S", "seconds for running answers at the end (30)", 0 },
         { "--log-format", NULL, CLI_STRING, &s->log_format, "text|json", "of the log on stderr", 0 },
         { "--log-level", NULL, CLI_STRING, &s->log_level, "LEVEL", "error, warning, info or debug", 0 },
+        { "--no-chats", NULL, CLI_FLAG, &s->no_chats, NULL, "do not keep the web page's chats "
+          "($MINERVA_HOME/minerva.db)", 0 },
         { "--quiet", "-q", CLI_FLAG, &s->quiet, NULL, "log errors only", 0 },
         { "--config", NULL, CLI_STRING, &s->config, "FILE", "settings as {\"serve\": {...}} "
           "($MINERVA_HOME/config.json)", 0 },
@@ -180,6 +183,8 @@ static bool settle(settings *s)
     o->n_origins = s->origins.n;
     snprintf(s->home_models, sizeof s->home_models, "%s/models", cli_home());
     o->model_dir = s->dir ? s->dir : s->home_models;
+    snprintf(s->chats_path, sizeof s->chats_path, "%s/minerva.db", cli_home());
+    o->chats_path = s->no_chats ? NULL : s->chats_path;
     o->models = s->models;
     o->on_ready = on_ready;
     o->ctx = o->log_ctx = s;
@@ -227,6 +232,7 @@ static int serve(settings *s, int argc, char **argv)
     if (!settle(s)) return CLI_USAGE;
     if (!find_models(s, &c)) return CLI_FAILED;
     minerva_error err = { 0 };
+    if (s->o.chats_path) mkdir(cli_home(), 0700);   /* if it fails, opening the database says so */
     minerva_status st = mn_serve(&s->o, &err);
     for (size_t i = 0; i < s->o.n_models; i++) free((char *)s->models[i].name);
     return st == MINERVA_OK ? CLI_OK : cli_fail(&err);

@@ -123,6 +123,11 @@ const mn_param_spec mn_param_specs[] = {
     { "keep_alive", MN_FOR_MODEL_LOAD, MN_INTEGER, -1, 1e9, "seconds without use until it is "
       "unloaded; -1: never" },
     { "stream", MN_FOR_MODEL_LOAD, MN_BOOLEAN, 0, 0, "progress as server-sent events" },
+    { "title", MN_FOR_CHATS, MN_STRING, 0, 1, "at most 500 bytes" },
+    { "options", MN_FOR_CHATS, MN_OBJECT, 0, 0, "whatever the page wants to know again" },
+    { "leaf", MN_FOR_CHATS, MN_STRING, 0, 1, "the id of the message that is shown last" },
+    { "messages", MN_FOR_CHATS, MN_ARRAY, 0, 0, "objects with id, parent, role, content" },
+    { "chats", MN_FOR_CHATS_IMPORT, MN_ARRAY, 0, 0, "as exported" },
     { "kwargs", MN_FOR_TEMPLATE, MN_OBJECT, 0, 0, "further variables of the template" },
 };
 const size_t mn_n_param_specs = sizeof mn_param_specs / sizeof *mn_param_specs;

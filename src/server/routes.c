@@ -16,6 +16,7 @@
 
 #define TEXT (MN_ROUTE_JSON | MN_ROUTE_MODEL)
 const mn_route_spec mn_routes[] = {
+    { "GET",  "/", MN_ROUTE_OPEN, 0, NULL, mn_api_web_page, "The web page" },
     { "GET",  "/health", MN_ROUTE_OPEN, 0, NULL, mn_api_health, "Is the process alive?" },
     { "GET",  "/ready", MN_ROUTE_OPEN, 0, NULL, mn_api_ready, "Does it take new work?" },
     { "GET",  "/metrics", 0, 0, NULL, mn_api_metrics, "Counters for Prometheus" },
@@ -64,6 +65,19 @@ const mn_route_spec mn_routes[] = {
     { "POST", "/api/create", MN_ROUTE_JSON, MN_FOR_OLLAMA_PULL, NULL, mn_api_ollama_refused, "Refused" },
     { "POST", "/api/copy", MN_ROUTE_JSON, MN_FOR_OLLAMA_PULL, NULL, mn_api_ollama_refused, "Refused" },
     { "DELETE", "/api/delete", 0, 0, NULL, mn_api_ollama_refused, "Refused" },
+    { "GET",  "/api/chats", 0, 0, NULL, mn_api_chats_list,
+      "Conversations; ?q= searches them" },
+    { "POST", "/api/chats", MN_ROUTE_JSON, MN_FOR_CHATS, NULL, mn_api_chats_add,
+      "Keep a new conversation" },
+    { "GET",  "/api/chats/export", 0, 0, NULL, mn_api_chats_export, "All conversations" },
+    { "POST", "/api/chats/import", MN_ROUTE_JSON, MN_FOR_CHATS_IMPORT, NULL,
+      mn_api_chats_import, "Add exported conversations" },
+    { "GET",  "/api/chats/{id}", MN_ROUTE_PREFIX, 0, NULL, mn_api_chat_get,
+      "A conversation with its messages" },
+    { "POST", "/api/chats/{id}", MN_ROUTE_PREFIX | MN_ROUTE_JSON, MN_FOR_CHATS, NULL,
+      mn_api_chat_put, "Change it: absent members stay, messages are put by id" },
+    { "DELETE", "/api/chats/{id}", MN_ROUTE_PREFIX, 0, NULL, mn_api_chat_delete,
+      "Forget a conversation" },
     { "GET",  "/api/models", 0, 0, NULL, mn_admin_list, "Models, their state, and memory" },
     { "POST", "/api/models/load", MN_ROUTE_JSON, MN_FOR_MODEL_LOAD, NULL, mn_admin_load,
       "Load a model now" },

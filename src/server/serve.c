@@ -1,4 +1,5 @@
 /* Starting, draining and stopping the server. */
+#include "server/chat_store.h"
 #include "server/server.h"
 
 #include <openssl/sha.h>
@@ -92,6 +93,7 @@ static void server_clear(mn_server *s)
     mn_http_free(s->http);
     mn_models_free(s);
     mn_response_store_free(s->responses);
+    mn_chat_store_close(s->chats);
     free(s->keys);
 }
 
@@ -140,6 +142,17 @@ static void on_tick(void *arg)
         mn_http_stop(s->http);
 }
 
+/* The server does without conversations rather than not start. */
+static void open_chats(mn_server *s)
+{
+    minerva_error err = { 0 };
+    snprintf(s->chats_why, sizeof s->chats_why, "it was started without a database");
+    if (!s->o->chats_path || mn_chat_store_open(&s->chats, s->o->chats_path, &err) == MINERVA_OK)
+        return;
+    snprintf(s->chats_why, sizeof s->chats_why, "%s", err.message);
+    mn_server_log(s, MINERVA_LOG_WARNING, "no chats are kept: %s", err.message);
+}
+
 minerva_status mn_serve(const mn_server_options *options, minerva_error *err)
 {
     mn_server s = { .o = options, .started_s = now_s() };
@@ -154,6 +167,7 @@ minerva_status mn_serve(const mn_server_options *options, minerva_error *err)
         .header_timeout_s = options->header_timeout_s, .idle_timeout_s = options->idle_timeout_s,
         .handle = mn_route, .finished = on_finished, .ctx = &s,
     };
+    open_chats(&s);
     minerva_status st = add_keys(&s, err);
     if (st == MINERVA_OK) st = mn_http_create(&s.http, &http, err);
     if (st == MINERVA_OK) st = mn_models_create(&s, err);

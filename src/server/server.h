@@ -15,6 +15,8 @@
  *   params.c    the table of all parameters, and reading them
  *   openapi.c   /openapi.json, made from the tables of routes and parameters
  *   info.c      models, tokens, templates, health, metrics
+ *   chats.c     /api/chats over chat_store.c: the web page's conversations
+ *   web_page.c  the web page itself
  *   serve.c     start, drain, stop
  *
  * (1) All of it runs on the I/O thread of http.h, but `prepare` of a route, which runs on a
@@ -58,6 +60,7 @@ typedef struct {
     int max_connections, header_timeout_s, idle_timeout_s;      /* 0: as http.h says */
     size_t max_body_bytes;
     int drain_s;                /* 0: 30 */
+    const char *chats_path;     /* the database of conversations; NULL: none are kept */
     /* One line per request and per event (server_log.c); NULL: silence.  Any thread. */
     minerva_log_fn *log;
     void *log_ctx;
@@ -90,8 +93,12 @@ typedef struct {
 
 typedef struct mn_job mn_job;       /* a generation request in the making (job.h) */
 
+struct mn_chat_store;
+
 typedef struct mn_server {
     const mn_server_options *o;
+    struct mn_chat_store *chats;        /* NULL: chats_why tells why none are kept */
+    char chats_why[600];
     mn_http *http;
     struct mn_models *models;
     struct mn_workers *workers;
@@ -145,6 +152,8 @@ mn_handler mn_api_ollama, mn_api_ollama_tags, mn_api_ollama_ps, mn_api_ollama_ve
 mn_handler mn_api_generate, mn_api_response_get, mn_api_response_delete, mn_api_models, mn_api_model, mn_api_health, mn_api_ready,
            mn_api_metrics, mn_api_openapi, mn_api_embeddings, mn_admin_list, mn_admin_load,
            mn_admin_unload, mn_admin_fit;
+mn_handler mn_api_web_page, mn_api_chats_list, mn_api_chats_add, mn_api_chats_export,
+           mn_api_chats_import, mn_api_chat_get, mn_api_chat_put, mn_api_chat_delete;
 /* Every tick: those who wait for a model hear how far it is (admin.c). */
 void mn_admin_tick(mn_server *s);
 
