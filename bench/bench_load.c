@@ -69,7 +69,7 @@ static void dawdlers(void)
     enum { SLOW = 1000, STALLED = 100 };
     test_server s;
     int fds[SLOW + STALLED];
-    load_server_start(&s, 5000, 1000, 300, 300, 5);
+    load_server_start(&s, 20000, 1000, 300, 300, 5);
     double alone = honest_p99(s.port);
     load_hinder(s.port, fds, SLOW, STALLED);
     double hindered = honest_p99(s.port);
