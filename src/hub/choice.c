@@ -74,7 +74,11 @@ static bool is_companion(const char *name)
 
 static bool is_model_gguf(const mn_repo_file *f)
 {
-    if (!mn_ends_with(f->name, ".gguf") || mn_is_projector(f->name)) return false;
+    size_t stem;
+    int part, n_parts;
+    if (!mn_ends_with(f->name, ".gguf") || mn_is_projector(f->name)
+        || !mn_split_name(f->path, &stem, &part, &n_parts))
+        return false;
     for (const char *p = f->name; *p; p++)
         if (!strncasecmp(p, "imatrix", 7)) return false;
     return true;
@@ -113,9 +117,12 @@ static bool gather_gguf(mn_variant *v, const mn_repo *r, const mn_repo_file *fir
     size_t stem;
     int part, n_parts;
     mn_split_name(first->path, &stem, &part, &n_parts);
-    *v = (mn_variant){ .files = mn_arena_array(r->arena, (size_t)n_parts + 1, sizeof *v->files) };
+    size_t n_files = 0;
+    for (int64_t i = 0; i < r->n_files; i++)
+        n_files += is_model_gguf(&r->files[i]) && same_model(first, &r->files[i]);
+    *v = (mn_variant){ .files = mn_arena_array(r->arena, n_files + 1, sizeof *v->files) };
     if (!v->files) return false;
-    for (int64_t i = 0; i < r->n_files && v->n_files < n_parts; i++) {
+    for (int64_t i = 0; i < r->n_files; i++) {
         const mn_repo_file *f = &r->files[i];
         if (!is_model_gguf(f) || !same_model(first, f)) continue;
         v->files[v->n_files++] = f;
