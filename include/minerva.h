@@ -421,6 +421,8 @@ typedef struct {
     size_t n_prompt, n_cached, n_generated;     /* tokens */
     double prompt_s, generate_s;                /* wall time */
     size_t stop;                /* 1 + the index of the stop string that ended it; 0: none */
+    size_t n_forced;    /* of n_generated: what a constraint left no choice about, evaluated
+                           together with another token */
 } minerva_generate_result;
 
 /* prompt [n]: the whole sequence wanted.  What the session already holds of its beginning

@@ -82,9 +82,10 @@ static bool prompt_tokens(const minerva_model *m, const run_options *o, const ch
 static void print_stats(const minerva_generate_result *r)
 {
     fprintf(stderr, "prompt %zu tokens in %.3f s (%.1f/s), answer %zu tokens in %.3f s "
-            "(%.1f/s)\n", r->n_prompt, r->prompt_s,
+            "(%.1f/s), %zu forward passes\n", r->n_prompt, r->prompt_s,
             r->prompt_s > 0 ? (double)r->n_prompt / r->prompt_s : 0, r->n_generated,
-            r->generate_s, r->generate_s > 0 ? (double)r->n_generated / r->generate_s : 0);
+            r->generate_s, r->generate_s > 0 ? (double)r->n_generated / r->generate_s : 0,
+            r->n_generated - r->n_forced);
 }
 
 /* The smaller model that guesses ahead, and a session of it; NULL after an error line. */

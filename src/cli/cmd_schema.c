@@ -190,7 +190,7 @@ static bool run_file(suite *s, const char *file)
     json_error_t why;
     char *text = cli_read(file, &len);
     if (!text) return false;
-    json_t *checked = json_loadb(text, len, JSON_DECODE_ANY, &why);
+    json_t *checked = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &why);
     if (!checked) {
         cli_fail_with("%s: line %d: %s", file, why.line, why.text);
         free(text);

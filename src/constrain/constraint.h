@@ -175,6 +175,10 @@ bool mn_matcher_is_free(const mn_matcher *m);
 minerva_status mn_matcher_forced(mn_matcher *m, mn_buffer *out, size_t max_bytes,
                                  minerva_error *err);
 
+/* Some allowed token begins with these bytes and goes on behind them: a token that ends
+ * there might not be how a tokenizer writes the text in the end. */
+bool mn_matcher_extends(mn_matcher *m, const char *bytes, size_t len);
+
 typedef struct {
     uint64_t mask_hits, mask_misses, evictions;
     size_t mask_bytes, table_bytes;

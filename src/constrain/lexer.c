@@ -64,7 +64,7 @@ static uint32_t intern_state(mn_lexer *lx, mn_lex_state s)
         s.boundary = s.partial == P_NONE && !inside;
         s.accepting = s.boundary && (s.kind == MN_LK_LITS) == exact;
     }
-    s.endless = s.asked = s.closed = 0;
+    s.asked = s.closed = 0;
     mn_vec_push(lx->cx, &lx->states, s);
     mn_intern_add(lx->cx, &lx->state_set, hash, lx->states.n - 1);
     return lx->states.n - 1;
@@ -211,18 +211,6 @@ static uint32_t escape_byte(uint32_t partial, uint8_t c, uint32_t *cp)
     }
 }
 
-bool mn_lex_endless(mn_lexer *lx, uint32_t state)
-{
-    mn_lex_state s = lx->states.at[state];
-    if (!s.endless) {
-        uint32_t k = kind_of(s.partial);
-        bool yes = s.kind == MN_LK_EXCL || (s.kind == MN_LK_RE && s.a == MN_RX_ALL)
-            || (s.kind == MN_LK_RE && (k == P_NONE || k == P_SKIP) && mn_rx_endless(lx->rx, s.a));
-        lx->states.at[state].endless = s.endless = yes ? 1 : 2;
-    }
-    return s.endless == 1;
-}
-
 bool mn_lex_in_escape(const mn_lexer *lx, uint32_t state)
 {
     return kind_of(lx->states.at[state].partial) >= P_BACKSLASH;
@@ -248,6 +236,41 @@ static bool utf8_interval(uint32_t len, uint32_t got, uint32_t v, uint32_t *lo, 
     if (*lo >= 0xD800 && *lo < 0xE000) *lo = 0xE000;
     if (*hi >= 0xD800 && *hi < 0xE000) *hi = 0xD7FF;
     return *lo <= *hi;
+}
+
+/* Behind a partial code point: what its intervals lead to. */
+static uint32_t partial_ways(mn_lexer *lx, const mn_lex_state *s)
+{
+    intervals v = { 0 };
+    uint32_t p = value_of(s->partial), lo, hi;
+    if (kind_of(s->partial) == P_UTF8) {
+        if (utf8_interval(p >> 24, p >> 22 & 3, p & 0x3FFFFF, &lo, &hi)) add(&v, lo, hi);
+    } else {
+        v = escape_intervals(s->partial);
+    }
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < v.n; i++)
+        for (uint32_t cp = v.at[i].lo, a, b; cp <= v.at[i].hi && sum < MN_WAYS_MANY; cp = b + 1) {
+            mn_rid to = mn_rx_step(lx->rx, s->a, cp, &a, &b);
+            if (b > v.at[i].hi) b = v.at[i].hi;
+            sum += (uint64_t)(b - cp + 1) * mn_rx_ways(lx->rx, to);
+        }
+    return sum < MN_WAYS_MANY ? (uint32_t)sum : MN_WAYS_MANY;
+}
+
+uint32_t mn_lex_ways(mn_lexer *lx, uint32_t state)
+{
+    mn_lex_state s = lx->states.at[state];
+    if (s.kind != MN_LK_RE && s.kind != MN_LK_LITS) return MN_WAYS_MANY;
+    if (s.kind == MN_LK_RE) {
+        if (s.a == MN_RX_ALL) return MN_WAYS_MANY;
+        uint32_t k = kind_of(s.partial);
+        return k == P_NONE || k == P_SKIP ? mn_rx_ways(lx->rx, s.a) : partial_ways(lx, &s);
+    }
+    mn_lex_span spans[2];
+    uint32_t n = 0;
+    for (int i = mn_lex_candidates(lx, state, spans); i-- > 0;) n += spans[i].hi - spans[i].lo;
+    return n < MN_WAYS_MANY ? n : MN_WAYS_MANY;
 }
 
 /* The language after a whole code point. */

@@ -27,8 +27,8 @@ typedef struct {
     bool json;              /* escapes and a closing quote */
     bool boundary;          /* between code points */
     bool accepting;
-    uint8_t endless;        /* of mn_lex_endless(): 0 unknown, 1 yes, 2 no */
     uint8_t asked, closed;  /* by group of the vocabulary's characters; see mask.c */
+    uint8_t text_closed, text_known, strict, strict_known;      /* the same inside strings */
     uint32_t a;             /* RE: the language; LITS, EXCL: the list; SEEK: the seeker */
     uint32_t lo, hi, depth; /* LITS, EXCL; SEEK: lo is the node */
     uint32_t partial;       /* of a code point; see lexer.c */
@@ -83,8 +83,8 @@ typedef struct { uint32_t lo, hi; } mn_lex_span;
 int mn_lex_candidates(mn_lexer *lx, uint32_t state, mn_lex_span out[2]);
 /* Bytes that may lead on from a LITS state, as far as its list tells; returns how many. */
 int mn_lex_first_bytes(const mn_lexer *lx, uint32_t state, uint8_t out[256]);
-/* Endlessly many strings go on from here (false: not seen at a glance). */
-bool mn_lex_endless(mn_lexer *lx, uint32_t state);
+/* At least how many strings go on from here (at most MN_WAYS_MANY). */
+uint32_t mn_lex_ways(mn_lexer *lx, uint32_t state);
 /* If `byte` completes an escape in this state: true and the code point. */
 bool mn_lex_escape_done(const mn_lexer *lx, uint32_t state, uint8_t byte, uint32_t *cp);
 /* Inside an escape? */

@@ -23,6 +23,9 @@ typedef struct {
     mn_mask_cache *k;               /* and the room to work in */
     mn_pda *m;
     uint32_t *mask;
+    const mn_cfg *closing;          /* the string whose closing tokens are being added */
+    bool quote_risky;
+    uint64_t known[64];             /* hashes of strings that there are already, folded */
 } walker;
 
 /* ---- the general walk ------------------------------------------------------------------ */
@@ -77,6 +80,7 @@ static void mark(walker *w, const mn_trie *trie, uint32_t node)
 {
     if (trie == &w->t->after) {
         mn_bit_set(w->k->reached.at, node);
+        if (w->m->risky) mn_bit_set(w->k->unsure.at, node);
     } else {
         int32_t token = mn_trie_token(trie->nodes.at[node]);
         if (token >= 0) mn_bit_set(w->mask, (uint32_t)token);
@@ -122,7 +126,7 @@ static bool takes_below(walker *w, const mn_trie *trie, uint32_t node, const mn_
 
 static level level_at(walker *w, uint32_t end, uint32_t off, uint32_t n)
 {
-    return (level){ end, off, n, w->m->frames.n, w->m->words.n, w->m->seen.n };
+    return (level){ end, off, n, w->m->frames.n, w->m->words.n, w->m->seen.n, w->m->risky };
 }
 
 static void go_back(walker *w, const level *l, uint32_t stack)
@@ -131,6 +135,7 @@ static void go_back(walker *w, const level *l, uint32_t stack)
     w->m->frames.n = l->frames;
     w->m->words.n = l->words;
     w->m->seen.n = l->seen;
+    w->m->risky = l->risky;
 }
 
 /* The siblings [from, end) of a trie under the configurations at [off, off + n). */
@@ -216,6 +221,11 @@ static void walk_all(walker *w, const mn_cfg *c)
     w->k->stack.n = off;
 }
 
+static void or_into(uint32_t *mask, const uint32_t *more, size_t words)
+{
+    for (size_t i = 0; i < words; i++) mask[i] |= more[i];
+}
+
 /* ---- inside strings ------------------------------------------------------------------------ */
 
 /* By its bytes, one by one. */
@@ -236,13 +246,44 @@ static bool token_works(walker *w, const mn_cfg *c, uint32_t token)
     return n > 0;
 }
 
-/* Tokens of a trie that stay alive in the lexer are taken (with `check`, unless they leave
- * few ways on: then as that configuration has it).  Where a quote closes the string, the
+/* Tokens of a trie that stay alive in the lexer are taken (those that leave few ways to go
+ * on are noted in `narrow`, unless it is NULL).  Where a quote closes the string, the
  * subtree goes to `closed` (NULL: there is none). */
+enum { NARROW = 4096, SMALL = 4, LOOP_TRIES = 20000 };
+
+static void note_narrow(walker *w, mn_u32s *narrow, uint32_t state, uint32_t token)
+{
+    uint32_t ways = mn_lex_ways(w->m->p->lx, state);
+    if (ways > NARROW) return;
+    mn_vec_push(w->m->p->cx, narrow, token);
+    mn_vec_push(w->m->p->cx, narrow, ways);
+}
+
 typedef void closed_fn(walker *w, const mn_trie *trie, uint32_t node);
 
-static void walk_rows(walker *w, const mn_trie *trie, uint32_t state, closed_fn *closed, bool take,
-                      const mn_cfg *check)
+/* Every text of the group's characters goes on from this state; where narrow places are
+ * wanted, without ever meeting one (so counters are not clamped). */
+static bool is_closed(walker *w, uint32_t state, int group, bool strict)
+{
+    mn_lexer *lx = w->m->p->lx;
+    mn_lex_state *s = &lx->states.at[state];
+    uint8_t bit = (uint8_t)(1u << group);
+    if (s->kind != MN_LK_RE || !s->boundary) return false;
+    if ((strict ? s->strict_known : s->text_known) & bit) return (strict ? s->strict : s->text_closed) & bit;
+    uint32_t n;
+    const mn_range *ranges = mn_group_ranges(group, &n);
+    mn_rid re = s->a;
+    if (!strict) re = mn_rx_clamp(lx->rx, re, w->t->group_chars[group]);
+    bool closed = n && mn_rx_closed(lx->rx, re, ranges, n);
+    s = &lx->states.at[state];
+    if (strict) s->strict_known |= bit, s->strict |= closed ? bit : 0;
+    else s->text_known |= bit, s->text_closed |= closed ? bit : 0;
+    return closed;
+}
+
+/* group: of a plain trie; -1: another */
+static void walk_rows(walker *w, const mn_trie *trie, int group, uint32_t state, closed_fn *closed, bool take,
+                      mn_u32s *narrow)
 {
     mn_lexer *lx = w->m->p->lx;
     const mn_trie_node *nodes = trie->nodes.at;
@@ -264,8 +305,15 @@ static void walk_rows(walker *w, const mn_trie *trie, uint32_t state, closed_fn 
             i += node.skip;
             continue;
         }
-        if (take && token && (!check || mn_lex_endless(lx, to) || token_works(w, check, token - 1)))
+        if (take && token) {
             mn_bit_set(w->mask, token - 1);
+            if (narrow) note_narrow(w, narrow, to, token - 1);
+        }
+        if (group >= 0 && node.skip > SMALL && is_closed(w, to, group, narrow != NULL)) {
+            take_subtree(w, trie, i, i + node.skip);
+            i += node.skip;
+            continue;
+        }
         if (node.skip > 1) {
             end = i + node.skip;
             at += 2;
@@ -274,11 +322,6 @@ static void walk_rows(walker *w, const mn_trie *trie, uint32_t state, closed_fn 
         }
         i++;
     }
-}
-
-static void or_into(uint32_t *mask, const uint32_t *more, size_t words)
-{
-    for (size_t i = 0; i < words; i++) mask[i] |= more[i];
 }
 
 /* Tokens that stay inside any string, at most `most` code points of them. */
@@ -291,48 +334,132 @@ static void add_inside(walker *w, uint32_t most)
         mn_bit_set(w->mask, t->long_inside.at[i].token);
 }
 
-/* All tokens that stay alive in a state: groups whole where the language takes every text
- * of their characters, else by walking. */
-static void walk_tries(walker *w, uint32_t state, const mn_cfg *check)
+/* A token by the lexer's rows. */
+static void try_text(walker *w, uint32_t state, uint32_t token, mn_u32s *narrow)
+{
+    uint32_t len;
+    const char *s = mn_token_bytes(w->t, (int32_t)token, &len);
+    for (uint32_t i = 0; i < len && state > MN_LEX_END; i++) state = mn_lex_next(w->m->p->lx, state, (uint8_t)s[i]);
+    if (state <= MN_LEX_END) return;
+    mn_bit_set(w->mask, token);
+    if (narrow) note_narrow(w, narrow, state, token);
+}
+
+static uint32_t *room_for_mask(walker *w, mn_u32s *v)
+{
+    v->n = 0;
+    mn_vec_reserve(w->m->p->cx, v, (uint32_t)w->t->words);
+    memset(v->at, 0, w->t->words * sizeof(uint32_t));
+    return v->at;
+}
+
+/* Where a state leads to itself by most characters (counters that no token can exhaust
+ * left aside), printable tokens of nothing else are taken, those with a character that
+ * leads nowhere are not, and only those with one that leads elsewhere are tried.
+ * false: it is no such state. */
+static bool add_looping_text(walker *w, uint32_t state, mn_u32s *narrow)
 {
     const mn_vocab_trie *t = w->t;
     mn_rx *rx = w->m->p->lx->rx;
-    mn_lex_state s = w->m->p->lx->states.at[state];
-    bool whole = s.kind == MN_LK_RE && s.boundary && !check;
-    for (int g = 0; g < MN_GROUPS; g++) {
-        uint32_t n;
-        const mn_range *ranges = mn_group_ranges(g, &n);
-        if (!t->plain[g].nodes.n) continue;
-        if (whole && n && mn_rx_closed(rx, mn_rx_clamp(rx, s.a, t->group_chars[g]), ranges, n))
-            or_into(w->mask, t->group_mask[g], t->words);
-        else
-            walk_rows(w, &t->plain[g], state, NULL, true, check);
+    const mn_lex_state *s = &w->m->p->lx->states.at[state];
+    if (s->kind != MN_LK_RE || !s->boundary) return false;
+    mn_rid re = narrow ? s->a : mn_rx_clamp(rx, s->a, MN_TEXT_CHARS);
+    const uint32_t *out[MN_TEXT_SETS], *away[MN_TEXT_SETS];
+    uint32_t n_out = 0, n_away = 0, lo, hi;
+    for (uint32_t cp = 0x20; cp < 0x7F; cp++) {
+        if (cp == '"' || cp == '\\') continue;
+        mn_rid to = mn_rx_step(rx, re, cp, &lo, &hi);
+        if (to == re) continue;
+        if (mn_rx_live(rx, to)) away[n_away++] = t->text_with[cp - 0x20];
+        else out[n_out++] = t->text_with[cp - 0x20];
     }
-    walk_rows(w, &t->open, state, NULL, true, check);     /* a quote behind a backslash */
-    walk_rows(w, &t->mixed, state, NULL, true, check);
+    bool same = true, dead = true, near = true;
+    for (uint32_t cp = 0x80; cp <= MN_CP_MAX; cp = hi + 1) {
+        if (cp >= 0xD800 && cp < 0xE000) cp = 0xE000;
+        mn_rid to = mn_rx_step(rx, re, cp, &lo, &hi);
+        same &= to == re;
+        dead &= !mn_rx_live(rx, to);
+        near &= to == re || (hi - cp < 0x80 && mn_is_far_space(cp) && mn_is_far_space(hi));
+    }
+    if (dead) out[n_out++] = t->text_with[MN_TEXT_BEYOND];
+    else if (!same) away[n_away++] = t->text_with[near ? MN_TEXT_SPACE : MN_TEXT_BEYOND];
+    if (n_away > 24 || n_away + n_out > 85) return false;
+    uint32_t *maybe = room_for_mask(w, &w->k->maybe), *no = room_for_mask(w, &w->k->no), n_tries = 0;
+    for (uint32_t i = 0; i < n_away; i++) or_into(maybe, away[i], t->words);
+    for (uint32_t i = 0; i < n_out; i++) or_into(no, out[i], t->words);
+    for (size_t k = 0; k < t->words; k++) n_tries += (uint32_t)__builtin_popcount(maybe[k]);
+    if (n_tries > LOOP_TRIES) return false;
+    for (size_t k = 0; k < t->words; k++) {
+        w->mask[k] |= t->text[k] & ~(no[k] | maybe[k]);
+        for (uint32_t bits = maybe[k]; bits; bits &= bits - 1)
+            try_text(w, state, (uint32_t)k * 32 + (uint32_t)__builtin_ctz(bits), narrow);
+    }
+    for (uint32_t i = 0; i < t->long_text.n; i++) try_text(w, state, t->long_text.at[i], narrow);
+    return true;
 }
 
-/* Tokens that stay inside a string of a pattern: the same wherever the state is met. */
+/* All tokens that stay alive in a state: groups whole where the language takes every text
+ * of their characters, else by walking. */
+static void walk_tries(walker *w, uint32_t state, mn_u32s *narrow)
+{
+    const mn_vocab_trie *t = w->t;
+    bool text = add_looping_text(w, state, narrow);
+    for (int g = text ? MN_GROUPS - 1 : 0; g < MN_GROUPS; g++) {
+        if (!t->plain[g].nodes.n) continue;
+        if (is_closed(w, state, g, narrow != NULL)) or_into(w->mask, t->group_mask[g], t->words);
+        else walk_rows(w, &t->plain[g], g, state, NULL, true, narrow);
+    }
+    walk_rows(w, &t->open, -1, state, NULL, true, narrow);    /* a quote behind a backslash */
+    walk_rows(w, &t->mixed, -1, state, NULL, true, narrow);
+}
+
+/* The slot of the tokens that stay inside a string of a pattern: the same wherever the
+ * state is met. */
+static uint32_t inside_slot(walker *w, uint32_t state, bool narrow)
+{
+    uint64_t key = mn_mix(narrow ? 0x6e6172726f77 : 0x696e73696465, state);
+    uint32_t slot = mn_mask_cache_find(w->k, key);
+    if (slot != UINT32_MAX) return slot;
+    slot = mn_mask_cache_add(w->k, key);
+    uint32_t *mask = w->mask;
+    mn_mask_slot *s = &w->k->slots.at[slot];
+    s->broken = true;
+    w->mask = s->bits;
+    walk_tries(w, state, narrow ? &s->narrow : NULL);
+    w->mask = mask;
+    s->broken = false;
+    return slot;
+}
+
 static void add_inside_state(walker *w, uint32_t state)
 {
-    uint64_t key = mn_mix(0x696e73696465, state);
-    uint32_t slot = mn_mask_cache_find(w->k, key);
-    if (slot == UINT32_MAX) {
-        slot = mn_mask_cache_add(w->k, key);
-        uint32_t *mask = w->mask;
-        w->k->slots.at[slot].broken = true;
-        w->mask = w->k->slots.at[slot].bits;
-        walk_tries(w, state, NULL);
-        w->mask = mask;
-        w->k->slots.at[slot].broken = false;
-    }
+    uint32_t slot = inside_slot(w, state, false);
     or_into(w->mask, w->k->slots.at[slot].bits, w->t->words);
+}
+
+/* Likewise, where `taken` strings may not come again: tokens that leave no more ways than
+ * that are tried one by one. */
+static void add_inside_fresh(walker *w, const mn_cfg *c, uint32_t taken)
+{
+    uint32_t slot = inside_slot(w, c->lex, true);
+    const mn_mask_slot *s = &w->k->slots.at[slot];
+    or_into(w->mask, s->bits, w->t->words);
+    if (taken > NARROW) {
+        for (uint32_t i = 0; i < w->t->words * 32; i++)
+            if (mn_bit_get(s->bits, i) && !token_works(w, c, i)) w->mask[i / 32] &= ~(1u << i % 32);
+        return;
+    }
+    for (uint32_t i = 0; i < s->narrow.n; i += 2) {
+        uint32_t token = s->narrow.at[i];
+        if (s->narrow.at[i + 1] <= taken && !token_works(w, c, token))
+            w->mask[token / 32] &= ~(1u << token % 32);
+    }
 }
 
 /* ---- closing strings --------------------------------------------------------------------------- */
 
 /* Mark the nodes of `after` that can be reached behind the quote that `c` reads now;
- * false: it may not come. */
+ * false: it may not come.  Where what the string says could matter, too, they are unsure. */
 static bool reach_after(walker *w, const mn_cfg *c)
 {
     const mn_trie *const after[] = { &w->t->after };
@@ -342,10 +469,15 @@ static bool reach_after(walker *w, const mn_cfg *c)
     mn_vec_reserve(cx, &w->k->reached, words);
     w->k->reached.n = words;
     memset(w->k->reached.at, 0, words * sizeof(uint32_t));
+    w->k->unsure.n = 0;
+    mn_vec_reserve(cx, &w->k->unsure, words);
+    memset(w->k->unsure.at, 0, words * sizeof(uint32_t));
     level here = level_at(w, 0, off, 1);
     mn_vec_push(cx, &w->k->stack, *c);
     mn_vec_reserve(cx, &w->k->stack, 2200);
+    w->m->risky = false;
     mn_pda_step(w->m, w->k->stack.at + off, 1, '"', &w->k->stack);
+    w->quote_risky = w->m->risky;
     uint32_t made = w->k->stack.n - off - 1;
     if (made) {
         uint8_t bytes[256];
@@ -363,15 +495,63 @@ static bool reach_after(walker *w, const mn_cfg *c)
     return made > 0;
 }
 
+/* Hashes of a list, folded to 12 bits: most are told apart without the list. */
+static void fold_list(const mn_pda *m, uint32_t list, uint64_t folded[64])
+{
+    memset(folded, 0, 64 * sizeof *folded);
+    for (uint32_t at = list; at; at = m->seen.at[at].before) {
+        uint64_t h = m->seen.at[at].hash;
+        folded[h >> 6 & 63] |= UINT64_C(1) << (h & 63);
+    }
+}
+
+static bool may_be_in(const uint64_t folded[64], uint64_t h) { return folded[h >> 6 & 63] >> (h & 63) & 1; }
+
+static uint64_t hash_prefix(const mn_vocab_trie *t, uint32_t prefix, uint64_t hash)
+{
+    const char *bytes = t->prefix_bytes.at + t->prefixes.at[prefix].off;
+    for (uint32_t i = 0; i < t->prefixes.at[prefix].len; i++) hash = mn_mix(hash, (uint8_t)bytes[i]);
+    return hash;
+}
+
+/* The string that is being closed stands nowhere in the items so far: neither does what
+ * it is part of. */
+static bool is_new_string(walker *w, uint32_t prefix)
+{
+    const mn_cfg *c = w->closing;
+    uint32_t list = mn_frame_at(w->m, c->frame)->strings;
+    uint64_t hash = hash_prefix(w->t, prefix, c->hash);
+    if (c->phase == MN_PH_STRING) hash = mn_mix(hash, MN_PH_STRING);
+    return !may_be_in(w->known, hash) || !mn_seen_has(w->m, list, hash);
+}
+
+static const mn_closing *closing_of(const mn_vocab_trie *t, uint32_t token)
+{
+    uint32_t lo = 0, hi = t->closing.n;
+    while (lo + 1 < hi) {
+        uint32_t mid = (lo + hi) / 2;
+        if (t->closing.at[mid].token <= token) lo = mid;
+        else hi = mid;
+    }
+    return &t->closing.at[lo];
+}
+
+/* A token that closes a string and goes on at a node of `after` + 1 (0: does not). */
+static void add_closing_token(walker *w, uint32_t token, uint32_t rest)
+{
+    if (rest && !mn_bit_get(w->k->reached.at, rest - 1)) return;
+    bool unsure = rest ? mn_bit_get(w->k->unsure.at, rest - 1) : w->quote_risky;
+    if (!unsure || is_new_string(w, closing_of(w->t, token)->prefix) || token_works(w, w->closing, token))
+        mn_bit_set(w->mask, token);
+}
+
 /* Behind a quote: the token of each node below, if its rest can be reached. */
 static void add_closed(walker *w, const mn_trie *trie, uint32_t node)
 {
     const mn_u32s *after = trie == &w->t->open ? &w->t->open_after : &w->t->mixed_after;
     for (uint32_t i = node; i < node + trie->nodes.at[node].skip; i++) {
         int32_t token = mn_trie_token(trie->nodes.at[i]);
-        if (token < 0) continue;
-        uint32_t rest = after->at[i];
-        if (!rest || mn_bit_get(w->k->reached.at, rest - 1)) mn_bit_set(w->mask, (uint32_t)token);
+        if (token >= 0) add_closing_token(w, (uint32_t)token, after->at[i]);
     }
 }
 
@@ -379,10 +559,8 @@ static void add_closed(walker *w, const mn_trie *trie, uint32_t node)
 static void add_closing(walker *w, uint32_t min, uint32_t max)
 {
     const mn_closing *c = w->t->closing.at;
-    for (uint32_t i = 0; i < w->t->closing.n; i++) {
-        if (c[i].chars < min || c[i].chars > max) continue;
-        if (!c[i].after || mn_bit_get(w->k->reached.at, c[i].after - 1)) mn_bit_set(w->mask, c[i].token);
-    }
+    for (uint32_t i = 0; i < w->t->closing.n; i++)
+        if (c[i].chars >= min && c[i].chars <= max) add_closing_token(w, c[i].token, c[i].after);
 }
 
 static void drop_tokens(walker *w, const uint32_t *tokens, uint32_t n)
@@ -390,26 +568,32 @@ static void drop_tokens(walker *w, const uint32_t *tokens, uint32_t n)
     for (uint32_t i = 0; i < n; i++) w->mask[tokens[i] / 32] &= ~(1u << tokens[i] % 32);
 }
 
-/* A key that is a literal, or is there already, is none of this part's. */
-static void drop_taken_keys(walker *w, const mn_cfg *c)
+/* Tokens that close a key that is in the list already. */
+static void drop_seen(walker *w, const mn_cfg *c, uint32_t list)
 {
     const mn_vocab_trie *t = w->t;
+    uint64_t folded[64];
+    fold_list(w->m, list, folded);
+    for (uint32_t p = 0; list && p < t->prefixes.n; p++) {
+        uint64_t hash = hash_prefix(t, p, c->hash);
+        if (!may_be_in(folded, hash) || !mn_seen_has(w->m, list, hash)) continue;
+        drop_tokens(w, t->prefix_tokens.at + t->prefix_first.at[p], t->prefix_first.at[p + 1] - t->prefix_first.at[p]);
+    }
+}
+
+/* Not the excluded strings: for a key the literals, which are read on their own.  Nor a
+ * key that is there already. */
+static void drop_excluded(walker *w, const mn_cfg *c)
+{
     const mn_lex_state s = w->m->p->lx->states.at[c->lex];
     uint32_t n;
     if (s.kind == MN_LK_EXCL)
         for (uint32_t i = s.lo; i < s.hi; i++) {
             const mn_text *name = mn_ss_text(w->m->p->lx->ss, s.a, i);
-            const uint32_t *tokens = mn_trie_closing_with(t, name->s + s.depth, name->len - s.depth, &n);
+            const uint32_t *tokens = mn_trie_closing_with(w->t, name->s + s.depth, name->len - s.depth, &n);
             drop_tokens(w, tokens, n);
         }
-    uint32_t list = mn_frame_at(w->m, c->frame)->keys;
-    for (uint32_t p = 0; list && p < t->prefixes.n; p++) {
-        uint64_t hash = c->hash;
-        const char *bytes = t->prefix_bytes.at + t->prefixes.at[p].off;
-        for (uint32_t i = 0; i < t->prefixes.at[p].len; i++) hash = mn_mix(hash, (uint8_t)bytes[i]);
-        if (!mn_seen_has(w->m, list, hash)) continue;
-        drop_tokens(w, t->prefix_tokens.at + t->prefix_first.at[p], t->prefix_first.at[p + 1] - t->prefix_first.at[p]);
-    }
+    if (c->phase == MN_PH_KEY) drop_seen(w, c, mn_frame_at(w->m, c->frame)->keys);
 }
 
 /* What the quote leads to, for a configuration that might not read one now: as if its text
@@ -423,27 +607,34 @@ static mn_cfg closing_cfg(walker *w, const mn_cfg *c, uint32_t accepting)
     return x;
 }
 
-static void walk_quoted(walker *w, const mn_cfg *c)
-{
-    const mn_trie *const tries[] = { &w->t->open, &w->t->mixed };
-    uint8_t bytes[256];
-    uint32_t off = w->k->stack.n;
-    mn_vec_push(w->m->p->cx, &w->k->stack, *c);
-    walk_bytes(w, tries, 2, off, 1, bytes, mn_cfg_first_bytes(w->m, c, bytes));
-    w->k->stack.n = off;
-}
-
-/* An item of unique ones: take out those that are there already. */
-static void drop_taken_items(walker *w, const mn_cfg *c)
+/* Tokens that take a string of an item to its greatest length, so that it is a new one or
+ * may not be. */
+static void check_edge(walker *w, const mn_cfg *c, uint32_t left)
 {
     const mn_vocab_trie *t = w->t;
-    uint32_t list = mn_frame_at(w->m, c->frame)->keys;
-    for (uint32_t p = 0; list && p < t->prefixes.n; p++) {
-        uint64_t hash = c->hash;
-        const char *bytes = t->prefix_bytes.at + t->prefixes.at[p].off;
-        for (uint32_t i = 0; i < t->prefixes.at[p].len; i++) hash = mn_mix(hash, (uint8_t)bytes[i]);
-        if (!mn_seen_has(w->m, list, mn_mix(hash, MN_PH_STRING))) continue;
-        drop_tokens(w, t->prefix_tokens.at + t->prefix_first.at[p], t->prefix_first.at[p + 1] - t->prefix_first.at[p]);
+    mn_cfg x = closing_cfg(w, c, c->lex);
+    x.set = c->set;
+    x.count = c->count + left;
+    w->m->risky = false;
+    bool live = mn_pda_unique_live(w->m, &x);
+    if (live && !w->m->risky) return;
+    uint32_t list = mn_frame_at(w->m, c->frame)->strings;
+    for (uint32_t k = 0; k < t->words; k++) {
+        uint32_t bits = left <= MN_INSIDE ? t->inside[left][k] & ~t->inside[left - 1][k] : 0;
+        for (; bits; bits &= bits - 1) {
+            uint32_t token = k * 32 + (uint32_t)__builtin_ctz(bits), len;
+            const char *s = mn_token_bytes(t, (int32_t)token, &len);
+            uint64_t hash = c->hash;
+            for (uint32_t i = 0; i < len; i++) hash = mn_mix(hash, (uint8_t)s[i]);
+            hash = mn_mix(hash, MN_PH_STRING);
+            bool plain = live && c->phase == MN_PH_STRING && !memchr(s, '\\', len) && mn_utf8_complete_prefix(s, len) == len;
+            if (plain && (!may_be_in(w->known, hash) || !mn_seen_has(w->m, list, hash))) continue;
+            if (!token_works(w, c, token)) w->mask[k] &= ~(1u << token % 32);
+        }
+    }
+    for (uint32_t i = 0; i < t->long_inside.n; i++) {
+        uint32_t token = t->long_inside.at[i].token;
+        if (t->long_inside.at[i].chars == left && !token_works(w, c, token)) w->mask[token / 32] &= ~(1u << token % 32);
     }
 }
 
@@ -457,34 +648,41 @@ static void add_any_string(walker *w, const mn_cfg *c)
         min = set->min > c->count ? set->min - c->count : 0;
         if (set->max != MN_RX_INF) max = set->max - c->count;
     }
-    const mn_frame *f = mn_frame_at(m, c->frame);
-    bool item = mn_frame_is_unique(m, f) && !mn_frame_at(m, f->parent)->track;
-    if (f->track && !(item && c->phase == MN_PH_STRING)) {
-        walk_quoted(w, c);      /* what the string is counts for more than one thing */
-    } else {
-        mn_cfg x = closing_cfg(w, c, mn_lex_re(m->p->lx, MN_RX_ALL, true));
-        if (reach_after(w, &x)) add_closing(w, min, max);
-        if (c->phase == MN_PH_KEY) drop_taken_keys(w, c);
-        else if (item) drop_taken_items(w, c);
-    }
+    mn_cfg x = closing_cfg(w, c, mn_lex_re(m->p->lx, MN_RX_ALL, true));
+    w->closing = c;
+    fold_list(w->m, mn_frame_at(w->m, c->frame)->strings, w->known);
+    if (reach_after(w, &x)) add_closing(w, min, max);
+    drop_excluded(w, c);
     add_inside(w, max);
+    if (max && max <= w->t->longest && mn_frame_at(m, c->frame)->track) check_edge(w, c, max);
+}
+
+/* How many strings or items there are, of those that this one may not repeat. */
+static uint32_t taken_around(const mn_pda *m, const mn_cfg *c)
+{
+    uint32_t most = 0, frame = c->frame;
+    const mn_frame *f = mn_frame_at(m, frame);
+    if (c->phase == MN_PH_KEY && f->keys) most = m->seen.at[f->keys].n;
+    for (; mn_frame_at(m, frame)->track; frame = mn_frame_at(m, frame)->parent) {
+        f = mn_frame_at(m, frame);
+        if (mn_frame_is_unique(m, f) && f->keys && m->seen.at[f->keys].n > most) most = m->seen.at[f->keys].n;
+    }
+    return most;
 }
 
 /* A string of a pattern: a value, or a key of a part. */
 static void add_pattern_string(walker *w, const mn_cfg *c)
 {
-    const mn_frame *f = mn_frame_at(w->m, c->frame);
-    bool track = f->track, keys = c->phase == MN_PH_KEY && f->keys;
     mn_cfg x = closing_cfg(w, c, mn_lex_re(w->m->p->lx, MN_RX_EPS, true));
-    if (track) {
-        walk_quoted(w, c);
-    } else if (reach_after(w, &x)) {
-        walk_rows(w, &w->t->open, c->lex, add_closed, false, NULL);
-        walk_rows(w, &w->t->mixed, c->lex, add_closed, false, NULL);
-        if (keys) drop_taken_keys(w, c);
+    w->closing = c;
+    fold_list(w->m, mn_frame_at(w->m, c->frame)->strings, w->known);
+    if (reach_after(w, &x)) {
+        walk_rows(w, &w->t->open, -1, c->lex, add_closed, false, NULL);
+        walk_rows(w, &w->t->mixed, -1, c->lex, add_closed, false, NULL);
+        if (c->phase == MN_PH_KEY && mn_frame_at(w->m, c->frame)->keys) drop_excluded(w, c);
     }
-    bool free_of_care = mn_rx_all_endless(w->m->p->lx->rx, w->m->p->lx->states.at[c->lex].a);
-    if ((track || keys) && !free_of_care) walk_tries(w, c->lex, c);
+    uint32_t taken = taken_around(w->m, c);
+    if (taken) add_inside_fresh(w, c, taken);
     else add_inside_state(w, c->lex);
 }
 
@@ -636,14 +834,13 @@ static void add_special(walker *w, const mn_cfg *cfgs, uint32_t n)
 /* ---- one configuration ----------------------------------------------------------------------------- */
 
 /* A token may take the string to its greatest length, where not every text may end. */
-static bool edge_matters(const walker *w, const mn_cfg *c, const mn_lex_state *s)
+static bool edge_matters(walker *w, const mn_cfg *c, const mn_lex_state *s)
 {
-    const mn_pda *m = w->m;
+    mn_pda *m = w->m;
     if (!c->set) return false;
     uint32_t max = m->p->schema->ss.sets.at[c->set].max;
     if (max == MN_RX_INF || max - c->count > w->t->longest) return false;
-    const mn_frame *f = mn_frame_at(m, c->frame);
-    if (f->track || (c->phase == MN_PH_KEY && f->full_key)) return true;
+    if (c->phase == MN_PH_KEY && mn_frame_at(m, c->frame)->full_key) return true;
     for (uint32_t i = s->lo; s->kind == MN_LK_EXCL && i < s->hi; i++) {
         const mn_text *t = mn_ss_text(m->p->lx->ss, s->a, i);
         if (mn_utf8_count(t->s + s->depth, t->len - s->depth) == max - c->count) return true;

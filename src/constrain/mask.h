@@ -17,11 +17,14 @@ typedef struct {
     uint32_t pins;
     bool broken;                        /* working it out failed: not to be found */
     uint32_t *bits;
+    mn_u32s narrow;                     /* of a string's inside: tokens that leave few ways
+                                           to go on, each followed by how many */
 } mn_mask_slot;
 
 typedef struct {
     uint32_t end, off, n;               /* end of the siblings; configurations in the stack */
     uint32_t frames, words, seen;       /* of the automaton, to go back to */
+    bool risky;
 } mn_mask_level;
 
 typedef struct {
@@ -36,7 +39,7 @@ typedef struct {
     /* Room to work in, kept from mask to mask. */
     mn_cfgs stack;
     MN_VEC(mn_mask_level) levels;
-    mn_u32s rows, reached, own;
+    mn_u32s rows, reached, unsure, own, maybe, no;
 } mn_mask_cache;
 
 void mn_mask_cache_init(mn_mask_cache *k, mn_cx *cx, size_t words, size_t limit_bytes);

@@ -15,7 +15,10 @@ void mn_mask_cache_init(mn_mask_cache *k, mn_cx *cx, size_t words, size_t limit_
 void mn_mask_cache_clear(mn_mask_cache *k)
 {
     if (!k->cx) return;
-    for (uint32_t i = 0; i < k->slots.n; i++) free(k->slots.at[i].bits);
+    for (uint32_t i = 0; i < k->slots.n; i++) {
+        free(k->slots.at[i].bits);
+        mn_vec_clear(k->cx, &k->slots.at[i].narrow);
+    }
     k->cx->vector_bytes -= k->bytes;
     mn_vec_clear(k->cx, &k->slots);
     mn_vec_clear(k->cx, &k->heads);
@@ -23,7 +26,10 @@ void mn_mask_cache_clear(mn_mask_cache *k)
     mn_vec_clear(k->cx, &k->levels);
     mn_vec_clear(k->cx, &k->rows);
     mn_vec_clear(k->cx, &k->reached);
+    mn_vec_clear(k->cx, &k->unsure);
     mn_vec_clear(k->cx, &k->own);
+    mn_vec_clear(k->cx, &k->maybe);
+    mn_vec_clear(k->cx, &k->no);
     *k = (mn_mask_cache){ 0 };
 }
 
@@ -112,6 +118,7 @@ uint32_t mn_mask_cache_add(mn_mask_cache *k, uint64_t key)
     }
     mn_mask_slot *s = &k->slots.at[i];
     memset(s->bits, 0, k->words * sizeof(uint32_t));
+    mn_vec_clear(k->cx, &s->narrow);
     s->key = key;
     s->broken = false;
     uint32_t *head = head_of(k, key);

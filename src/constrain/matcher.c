@@ -396,3 +396,10 @@ minerva_status mn_matcher_forced(mn_matcher *m, mn_buffer *out, size_t max_bytes
     if (out->len > from) out->len = from + mn_utf8_complete_prefix(out->data + from, out->len - from);
     return MINERVA_OK;
 }
+
+bool mn_matcher_extends(mn_matcher *m, const char *bytes, size_t len)
+{
+    const uint32_t *mask;
+    if (mn_matcher_mask(m, &mask, NULL)) return true;
+    return mn_trie_extends(m->c->trie, mask, bytes, len);
+}

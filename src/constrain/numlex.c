@@ -21,7 +21,7 @@
 /* Nothing that overflows a double, or goes on for ever: digits before the point, behind
  * it, powers of ten.  Where being a multiple matters, no more digits than a double holds,
  * so that validators which count in doubles come to the same result. */
-enum { INT_DIGITS = 100, FRAC_DIGITS = 100, EXP_MIN = -300, EXP_MAX = 300, EXACT_DIGITS = 15 };
+enum { INT_DIGITS = 100, FRAC_DIGITS = 100, EXP_MIN = -300, EXP_MAX = 308, EXACT_DIGITS = 15 };
 
 typedef struct {
     bool possible;
@@ -245,7 +245,7 @@ static bool real_live(const tables *t, const view *v)
     }
     if (!x->mantissa || v->s->n_except) return false;
     for (int i = 0; i < 5; i++)
-        if (tries[i] - 1 >= EXP_MIN && tries[i] - 1 <= EXP_MAX && real_at(v, tries[i])) return true;
+        if (tries[i] - 1 >= EXP_MIN && tries[i] - 1 < EXP_MAX && real_at(v, tries[i])) return true;
     return false;
 }
 
@@ -351,7 +351,7 @@ static bool exponents(const view *v, int *min, int *max)
     const magnitude *m = v->m;
     const num_state *x = v->x;
     if (!x->mantissa || v->s->n_except || is_zero(x)) return false;
-    int64_t lo = EXP_MIN, hi = EXP_MAX;
+    int64_t lo = EXP_MIN, hi = EXP_MAX - 1;
     if (m->a.n) {
         int c = compare_all(x->ca, x->p, &m->a);
         int64_t least = (int64_t)m->a_top - 1 + (c < 0 || (c == 0 && m->a_open));

@@ -14,7 +14,7 @@ void mn_pda_program_clear(mn_pda_program *p)
     mn_vec_clear(p->cx, &p->objects);
     mn_vec_clear(p->cx, &p->arrays);
     mn_vec_clear(p->cx, &p->value_starts);
-    mn_vec_clear(p->cx, &p->endless);
+    mn_vec_clear(p->cx, &p->ways);
     *p = (mn_pda_program){ 0 };
 }
 
@@ -54,6 +54,7 @@ static uint64_t frame_hash(const mn_pda *m, const mn_frame *f)
 uint32_t mn_frame_push(mn_pda *m, mn_frame f)
 {
     f.hash = frame_hash(m, &f);
+    f.ways = 0;
     mn_vec_push(m->p->cx, &m->frames, f);
     return m->frames.n - 1;
 }
@@ -141,7 +142,7 @@ void mn_pda_begin_value(mn_pda *m, uint32_t frame, mn_eid e, uint8_t byte, mn_cf
     }
 }
 
-void mn_pda_value_done(mn_pda *m, uint32_t frame, uint64_t hash, mn_cfgs *out)
+void mn_pda_value_done(mn_pda *m, uint32_t frame, uint64_t hash, uint32_t strings, mn_cfgs *out)
 {
     mn_frame f = *mn_frame_at(m, frame);
     if (f.kind == MN_FR_ROOT) {
@@ -156,12 +157,14 @@ void mn_pda_value_done(mn_pda *m, uint32_t frame, uint64_t hash, mn_cfgs *out)
     }
     if (f.track) {
         bool unique = mn_frame_is_unique(m, &f);
+        if (unique && f.keys) m->risky = true;
         if (unique && mn_seen_has(m, f.keys, hash)) return;
         if (unique) f.keys = mn_seen_add(m, f.keys, hash);
         /* Members in any order, items in theirs. */
         if (f.kind == MN_FR_ARRAY) f.content = mn_mix(f.content, hash);
         else f.content += mn_mix(f.key, hash);
         f.key = 0;
+        f.strings = strings;
         frame = mn_frame_push(m, f);
     }
     mn_cfg c = { .frame = frame, .count = m->p->blanks,
@@ -174,7 +177,7 @@ static void close_frame(mn_pda *m, uint32_t frame, mn_cfgs *out)
 {
     const mn_frame *f = mn_frame_at(m, frame);
     uint64_t hash = f->track ? mn_mix(f->content, f->kind) : 0;
-    mn_pda_value_done(m, f->parent, hash, out);
+    mn_pda_value_done(m, f->parent, hash, f->strings, out);
 }
 
 /* ---- tokens ------------------------------------------------------------------------------- */
@@ -200,7 +203,10 @@ static void step_string(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out)
     next.lex = mn_lex_next(m->p->lx, c->lex, byte);
     if (next.lex == MN_LEX_DEAD) return;
     if (next.lex == MN_LEX_END) {
-        mn_pda_value_done(m, c->frame, mn_mix(c->hash, MN_PH_STRING), out);
+        const mn_frame *f = mn_frame_at(m, c->frame);
+        uint64_t hash = mn_mix(c->hash, MN_PH_STRING);
+        uint32_t strings = f->track ? mn_seen_add(m, f->strings, hash) : 0;
+        mn_pda_value_done(m, c->frame, hash, strings, out);
         return;
     }
     if (mn_pda_at_edge(m, &next) && !m->p->lx->states.at[next.lex].accepting) return;
@@ -226,7 +232,7 @@ static void step_number(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out)
     mn_cfg one[1];
     after.at = one;
     after.cap = 1;
-    mn_pda_value_done(m, c->frame, mn_hash_number_end(c), &after);
+    mn_pda_value_done(m, c->frame, mn_hash_number_end(c), mn_frame_at(m, c->frame)->strings, &after);
     if (after.n) mn_pda_step_one(m, &one[0], byte, out);
 }
 
@@ -235,7 +241,7 @@ static void step_word(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out)
     uint32_t w = c->lex >> 8, at = c->lex & 255;
     if ((uint8_t)words[w][at] != byte) return;
     if (!words[w][at + 1]) {
-        mn_pda_value_done(m, c->frame, 0xABCD01 + w, out);
+        mn_pda_value_done(m, c->frame, 0xABCD01 + w, mn_frame_at(m, c->frame)->strings, out);
         return;
     }
     mn_cfg next = *c;

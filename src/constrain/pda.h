@@ -33,8 +33,10 @@ typedef struct {
     uint32_t parent, id;    /* id: of the run record */
     uint32_t count;         /* keys or items */
     uint32_t keys;          /* object: last of its other keys; array: last of its items */
+    uint32_t strings;       /* under uniqueItems: last of all strings and keys so far */
     uint32_t exists, order;
     uint16_t counts[MN_CONTAINS_MAX];
+    uint32_t ways;          /* under uniqueItems: of the frame, + 1; 0 unknown */
     uint8_t kind;
     bool track;             /* an array around needs the hashes of what is inside */
     bool full_key;          /* object: a key is there that is as long as keys may be */
@@ -107,7 +109,7 @@ typedef struct {
     MN_VEC(mn_run_object) objects;
     MN_VEC(mn_run_array) arrays;
     mn_u32s value_starts;           /* lexer state of a strset, by set; UINT32_MAX: not yet */
-    MN_VEC(uint8_t) endless;        /* expression has endlessly many values: 0 unknown */
+    mn_u32s ways;                   /* of an expression, + 1: see mn_pda_ways(); 0 unknown */
 } mn_pda_program;
 
 /* One run.  All its memory is the context's. */
@@ -119,6 +121,7 @@ typedef struct {
     uint32_t searching;             /* looking for a completion: no such look inside */
     bool special;                   /* the bytes are a special token's: see mn_terminal */
     mn_cfgs replay[2];              /* room of mn_pda_hit() */
+    bool risky;                     /* set where the content of items decided, not their shape */
 } mn_pda;
 
 void mn_pda_program_init(mn_pda_program *p, mn_cx *cx, mn_schema *s, mn_lexer *lx);
@@ -154,8 +157,9 @@ static inline bool mn_frame_is_unique(const mn_pda *m, const mn_frame *f)
 uint32_t mn_frame_push(mn_pda *m, mn_frame f);
 /* A string that is as long as it may be: it must end here. */
 bool mn_pda_at_edge(const mn_pda *m, const mn_cfg *c);
-/* A value has ended whose parent is this frame; `hash` counts under uniqueItems. */
-void mn_pda_value_done(mn_pda *m, uint32_t frame, uint64_t hash, mn_cfgs *out);
+/* A value has ended whose parent is this frame; under uniqueItems `hash` counts, and
+ * `strings` is the list with those of the value. */
+void mn_pda_value_done(mn_pda *m, uint32_t frame, uint64_t hash, uint32_t strings, mn_cfgs *out);
 void mn_pda_begin_value(mn_pda *m, uint32_t frame, mn_eid e, uint8_t byte, mn_cfgs *out);
 
 const mn_run_object *mn_run_object_of(mn_pda_program *p, uint32_t object);
@@ -165,8 +169,9 @@ bool mn_object_may_go_on(mn_pda *m, uint32_t frame);
 /* The opening quote of a key. */
 void mn_object_begin_key(mn_pda *m, uint32_t frame, mn_cfgs *out);
 void mn_object_step_key(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out);
-/* A key whose value has endlessly many spellings may still come. */
-bool mn_object_endless(mn_pda *m, uint32_t frame);
+/* At least how many ways there are to go on with it, other than by the key that is being
+ * written (at most MN_WAYS_MANY). */
+uint32_t mn_object_ways(mn_pda *m, uint32_t frame, bool in_key);
 
 const mn_run_array *mn_run_array_of(mn_pda_program *p, uint32_t array);
 uint32_t mn_array_open(mn_pda *m, uint32_t parent, uint32_t array);
@@ -182,8 +187,13 @@ uint32_t mn_seen_add(mn_pda *m, uint32_t list, uint64_t hash);
 void mn_hash_string_byte(mn_pda *m, mn_cfg *c, uint8_t byte);
 void mn_hash_number_byte(mn_cfg *c, uint8_t byte);
 uint64_t mn_hash_number_end(const mn_cfg *c);
-/* Endlessly many values (far more than an array will hold). */
-bool mn_pda_endless(mn_pda_program *p, mn_eid e);
+/* At least how many values it has (at most MN_WAYS_MANY: far more than an array will hold). */
+uint32_t mn_pda_ways(mn_pda_program *p, mn_eid e);
+static inline uint32_t mn_ways_times(uint32_t a, uint32_t b)
+{
+    uint64_t n = (uint64_t)a * b;
+    return n < MN_WAYS_MANY ? (uint32_t)n : MN_WAYS_MANY;
+}
 
 /* ---- grammars (pda_grammar.c) ---------------------------------------------------------------- */
 

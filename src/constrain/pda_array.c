@@ -24,7 +24,7 @@ uint32_t mn_array_open(mn_pda *m, uint32_t parent, uint32_t array)
 {
     const mn_run_array *r = mn_run_array_of(m->p, array);
     return mn_frame_push(m, (mn_frame){ .kind = MN_FR_ARRAY, .parent = parent,
-        .id = (uint32_t)(r - m->p->arrays.at), .track = mn_frame_at(m, parent)->track || r->unique });
+        .strings = mn_frame_at(m, parent)->strings, .id = (uint32_t)(r - m->p->arrays.at), .track = mn_frame_at(m, parent)->track || r->unique });
 }
 
 bool mn_array_may_close(mn_pda *m, uint32_t frame)

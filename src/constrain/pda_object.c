@@ -124,7 +124,7 @@ uint32_t mn_object_open(mn_pda *m, uint32_t parent, uint32_t object)
 {
     const mn_run_object *r = mn_run_object_of(m->p, object);
     mn_frame f = { .kind = MN_FR_OBJECT, .parent = parent, .id = (uint32_t)(r - m->p->objects.at),
-                   .track = mn_frame_at(m, parent)->track };
+                   .track = mn_frame_at(m, parent)->track, .strings = mn_frame_at(m, parent)->strings };
     if (r->n_words > 1) {
         f.seen = m->words.n;
         mn_vec_reserve(m->p->cx, &m->words, r->n_words);
@@ -227,11 +227,10 @@ uint32_t mn_seen_add(mn_pda *m, uint32_t list, uint64_t hash)
     return m->seen.n - 1;
 }
 
-/* Is there a key from here on that is not there yet?  Languages without end always have
- * one; others are searched, and given the benefit of the doubt after many steps. */
+/* Is there a key from here on that is not there yet?  Where more go on than are there,
+ * always; few are searched, and given the benefit of the doubt after many steps. */
 static bool fresh_key(mn_pda *m, uint32_t seen, const mn_cfg *c, int depth, int *budget)
 {
-    if (mn_lex_endless(m->p->lx, c->lex)) return true;
     if (m->p->lx->states.at[c->lex].accepting && !mn_seen_has(m, seen, c->hash)) return true;
     if (depth > 64) return true;
     for (int k = 0; k < 256; k++) {
@@ -250,7 +249,7 @@ static bool fresh_key(mn_pda *m, uint32_t seen, const mn_cfg *c, int depth, int 
 
 static bool key_live(mn_pda *m, const mn_frame *f, const mn_cfg *c)
 {
-    if (!f->keys) return true;
+    if (!f->keys || mn_lex_ways(m->p->lx, c->lex) > m->seen.at[f->keys].n) return true;
     int budget = 4000;
     return fresh_key(m, f->keys, c, 0, &budget);
 }
@@ -362,7 +361,10 @@ static void finish_part(mn_pda *m, const mn_cfg *key, mn_cfgs *out)
             f.keys = mn_seen_add(m, f.keys, key->hash);
             f.full_key |= key->set && key->count == m->p->schema->ss.sets.at[key->set].max;
             if (m->p->schema_order) f.order = UINT32_MAX;
-            if (f.track) f.key = key->hash;
+            if (f.track) {
+                f.key = key->hash;
+                f.strings = mn_seen_add(m, f.strings, key->hash);
+            }
             mn_cfg c = { .phase = MN_PH_COLON, .lex = value, .count = m->p->blanks };
             c.frame = mn_frame_push(m, f);
             mn_vec_push(m->p->cx, out, c);
@@ -410,17 +412,25 @@ void mn_object_step_key(mn_pda *m, const mn_cfg *c, uint8_t byte, mn_cfgs *out)
     if (key_live(m, &f, &next)) mn_vec_push(m->p->cx, out, next);
 }
 
-bool mn_object_endless(mn_pda *m, uint32_t frame)
+uint32_t mn_object_ways(mn_pda *m, uint32_t frame, bool in_key)
 {
     mn_frame f = *mn_frame_at(m, frame);
-    uint32_t n = m->p->objects.at[f.id].n;
-    for (uint32_t i = 0; i < m->p->objects.at[f.id].n_parts; i++) {
+    const mn_run_object *r = &m->p->objects.at[f.id];
+    uint32_t n = r->n, ways = 1;
+    for (uint32_t i = 0; i < r->n_parts; i++) {
         const mn_lex_state *s = &m->p->lx->states.at[m->p->objects.at[f.id].parts[i].lex];
-        if ((s->kind == MN_LK_EXCL || s->a == MN_RX_ALL) && part_open(m, frame, i)) return true;
+        if ((s->kind == MN_LK_EXCL || s->a == MN_RX_ALL) && part_open(m, frame, i)) return MN_WAYS_MANY;
+        r = &m->p->objects.at[f.id];
     }
-    for (uint32_t i = 0; i < n; i++) {
-        const mn_run_object *r = &m->p->objects.at[f.id];
-        if (literal_allowed(m, r, &f, i) && mn_pda_endless(m->p, r->literals[i].value)) return true;
+    bool free_choice = r->simple && !in_key && f.count >= r->min;
+    for (uint32_t i = 0; i < n && ways < MN_WAYS_MANY; i++) {
+        r = &m->p->objects.at[f.id];
+        if (!literal_allowed(m, r, &f, i)) continue;
+        bool required = has(r->required, i);
+        uint32_t values = mn_pda_ways(m->p, r->literals[i].value);
+        if (values == MN_WAYS_MANY) return values;
+        if (free_choice) ways = mn_ways_times(ways, values + !required);
+        else if (required && !in_key && values > ways) ways = values;
     }
-    return false;
+    return ways;
 }

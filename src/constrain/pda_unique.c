@@ -72,95 +72,135 @@ uint64_t mn_hash_number_end(const mn_cfg *c)
     return mn_mix(v, MN_PH_NUMBER);
 }
 
-/* ---- endless choices ----------------------------------------------------------------------- */
+/* ---- ways to go on ----------------------------------------------------------------------- */
 
-static bool endless_string(mn_schema *s, uint32_t set)
+static uint32_t string_ways(mn_schema *s, uint32_t set)
 {
     mn_strset x = s->ss.sets.at[set];
-    if (x.kind == MN_SK_ANY) return x.max >= 3;
-    return x.kind == MN_SK_RE && mn_rx_endless(&s->rx, x.re);
+    if (x.kind == MN_SK_ANY) return x.max ? MN_WAYS_MANY : 1;
+    if (x.kind == MN_SK_LITS) return s->ss.litsets.at[x.lits].n;
+    return mn_rx_ways(&s->rx, x.re);
 }
 
-static bool endless_number(const mn_schema *s, uint32_t set)
+static uint32_t number_ways(const mn_schema *s, uint32_t set)
 {
     const mn_numset *x = &s->ns.sets.at[set];
-    if (x->points) return false;
-    return !x->step.m || !x->has_lo || !x->has_hi;
+    if (x->points) return x->n;
+    return !x->step.m || !x->has_lo || !x->has_hi ? MN_WAYS_MANY : 1;
 }
 
-static bool find_endless(mn_pda_program *p, mn_eid e)
+static uint32_t more(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+static uint32_t array_ways(mn_pda_program *p, uint32_t id)
+{
+    mn_schema *s = p->schema;
+    mn_array a = s->arrays.at[id];
+    uint32_t best = 1;
+    if (!a.inhabited) return 0;
+    if (a.contains.n) return 1;
+    if (!a.unique && a.max == MN_RX_INF && mn_e_inhabited(s, mn_a_item(s, id, a.prefix.n))) return MN_WAYS_MANY;
+    for (uint32_t k = 0; k <= a.prefix.n && k < a.max && (!k || !a.unique); k++)
+        best = more(best, mn_pda_ways(p, mn_a_item(s, id, k)));
+    return best;
+}
+
+static uint32_t object_ways(mn_pda_program *p, uint32_t id)
+{
+    mn_schema *s = p->schema;
+    mn_object o = s->objects.at[id];
+    uint32_t n = 1, n_required = 0;
+    if (!o.inhabited) return 0;
+    for (uint32_t k = 0; k < o.classes.n && o.max == MN_RX_INF; k++) {
+        mn_class c = s->classes.at[o.classes.off + k];
+        if (string_ways(s, c.keys) == MN_WAYS_MANY && mn_e_inhabited(s, c.value)) return MN_WAYS_MANY;
+    }
+    for (uint32_t k = 0; k < o.literals.n; k++) n_required += s->literals.at[o.literals.off + k].required;
+    bool simple = !o.deps.n && !o.exists.n, free_choice = simple && o.max == MN_RX_INF && n_required >= o.min;
+    for (uint32_t k = 0; k < o.literals.n && n < MN_WAYS_MANY; k++) {
+        mn_literal l = s->literals.at[o.literals.off + k];
+        if (!l.required && !free_choice) continue;
+        uint32_t values = mn_pda_ways(p, l.value);
+        if (simple) n = mn_ways_times(n, values + !l.required);
+        else n = more(n, values);
+    }
+    return n;
+}
+
+/* Alternatives of one type may overlap, so only the largest counts. */
+static uint32_t find_ways(mn_pda_program *p, mn_eid e)
 {
     mn_schema *s = p->schema;
     mn_form f = s->forms.at[s->exprs.at[e].form];
+    uint32_t best[4] = { 0 };
     for (uint32_t i = 0; i < f.type[MN_T_STR].n; i++)
-        if (endless_string(s, s->ids.at[f.type[MN_T_STR].off + i])) return true;
+        best[0] = more(best[0], string_ways(s, s->ids.at[f.type[MN_T_STR].off + i]));
     for (uint32_t i = 0; i < f.type[MN_T_NUM].n; i++)
-        if (endless_number(s, s->ids.at[f.type[MN_T_NUM].off + i])) return true;
-    for (uint32_t i = 0; i < f.type[MN_T_ARR].n; i++) {
-        uint32_t id = s->ids.at[f.type[MN_T_ARR].off + i];
-        mn_array a = s->arrays.at[id];
-        if (!a.inhabited || a.contains.n) continue;
-        for (uint32_t k = 0; k <= a.prefix.n && k < a.max; k++)
-            if (mn_pda_endless(p, mn_a_item(s, id, k))) return true;
-    }
-    for (uint32_t i = 0; i < f.type[MN_T_OBJ].n; i++) {
-        mn_object o = s->objects.at[s->ids.at[f.type[MN_T_OBJ].off + i]];
-        if (!o.inhabited) continue;
-        for (uint32_t k = 0; k < o.literals.n; k++) {
-            mn_literal l = s->literals.at[o.literals.off + k];
-            if (l.required && mn_pda_endless(p, l.value)) return true;
-        }
-        for (uint32_t k = 0; k < o.classes.n && o.max == MN_RX_INF; k++) {
-            mn_class c = s->classes.at[o.classes.off + k];
-            if (endless_string(s, c.keys) && mn_e_inhabited(s, c.value)) return true;
-        }
-    }
-    return false;
+        best[1] = more(best[1], number_ways(s, s->ids.at[f.type[MN_T_NUM].off + i]));
+    for (uint32_t i = 0; i < f.type[MN_T_ARR].n && best[0] + best[1] < MN_WAYS_MANY; i++)
+        best[2] = more(best[2], array_ways(p, s->ids.at[f.type[MN_T_ARR].off + i]));
+    for (uint32_t i = 0; i < f.type[MN_T_OBJ].n && best[0] + best[1] < MN_WAYS_MANY; i++)
+        best[3] = more(best[3], object_ways(p, s->ids.at[f.type[MN_T_OBJ].off + i]));
+    uint32_t n = best[0] + best[1] + best[2] + best[3] + (uint32_t)__builtin_popcount(f.prims);
+    return n < MN_WAYS_MANY ? n : MN_WAYS_MANY;
 }
 
-bool mn_pda_endless(mn_pda_program *p, mn_eid e)
+uint32_t mn_pda_ways(mn_pda_program *p, mn_eid e)
 {
-    while (p->endless.n <= e) mn_vec_push(p->cx, &p->endless, 0);
-    if (p->endless.at[e]) return p->endless.at[e] == 1;
-    if (!mn_e_inhabited(p->schema, e)) return false;
-    p->endless.at[e] = 2;       /* while it is looked at, and where nothing is found */
-    bool found = find_endless(p, e);
-    if (found) p->endless.at[e] = 1;
-    return found;
+    while (p->ways.n <= e) mn_vec_push(p->cx, &p->ways, 0);
+    if (p->ways.at[e]) return p->ways.at[e] - 1;
+    if (!mn_e_inhabited(p->schema, e)) return 0;
+    p->ways.at[e] = 2;          /* while it is counted: at least one */
+    uint32_t n = find_ways(p, e);
+    p->ways.at[e] = n + 1;
+    return n;
 }
 
-/* Something endless is left to choose in what the configuration itself is reading. */
-static bool endless_here(mn_pda *m, const mn_cfg *c)
+/* In what the configuration itself is reading. */
+static uint32_t ways_here(mn_pda *m, const mn_cfg *c)
 {
     switch ((mn_phase)c->phase) {
     case MN_PH_VALUE:
-    case MN_PH_COLON: return mn_pda_endless(m->p, c->lex);
+    case MN_PH_COLON: return mn_pda_ways(m->p, c->lex);
     case MN_PH_STRING:
-        if (c->set) return c->count < m->p->schema->ss.sets.at[c->set].max;
-        /* fallthrough */
-    case MN_PH_KEY:
-        return mn_lex_endless(m->p->lx, c->lex);
-    default: return false;
+        if (c->set) return c->count < m->p->schema->ss.sets.at[c->set].max ? MN_WAYS_MANY : 1;
+        return mn_lex_ways(m->p->lx, c->lex);
+    case MN_PH_KEY: {
+        if (!c->part) return 1;
+        uint32_t n = mn_lex_ways(m->p->lx, c->lex), list = mn_frame_at(m, c->frame)->keys;
+        uint32_t taken = list ? m->seen.at[list].n : 0;
+        return n > taken ? n - taken : 1;
+    }
+    default: return 1;
     }
 }
 
-static bool endless_frame(mn_pda *m, uint32_t frame)
+static uint32_t frame_ways(mn_pda *m, uint32_t frame, bool in_key)
 {
     mn_frame f = *mn_frame_at(m, frame);
-    if (f.kind == MN_FR_OBJECT) return mn_object_endless(m, frame);
-    if (f.kind != MN_FR_ARRAY) return false;
-    mn_run_array r = m->p->arrays.at[f.id];
-    return r.max == MN_RX_INF && r.longest == MN_RX_INF && !r.n_contains
-        && mn_pda_endless(m->p, mn_a_item(m->p->schema, r.array, r.last));
+    if (f.ways && !in_key) return f.ways - 1;
+    uint32_t n = 1;
+    if (f.kind == MN_FR_OBJECT) {
+        n = mn_object_ways(m, frame, in_key);
+    } else if (f.kind == MN_FR_ARRAY) {
+        mn_run_array r = m->p->arrays.at[f.id];
+        bool endless = r.max == MN_RX_INF && r.longest == MN_RX_INF && !r.n_contains
+            && (!r.unique || mn_pda_ways(m->p, mn_a_item(m->p->schema, r.array, r.last)) == MN_WAYS_MANY);
+        if (endless) n = MN_WAYS_MANY;
+    }
+    if (!in_key) m->frames.at[frame].ways = n + 1;
+    return n;
 }
 
 /* ---- the search ------------------------------------------------------------------------------- */
+
+enum { SEARCH_STEPS = 4000 };
 
 typedef struct {
     mn_pda *m;
     uint32_t level;             /* depth of the array whose item is to be completed */
     int budget;
     MN_VEC(uint64_t) met;
+    mn_intern met_set;
     mn_cfgs out;
 } search;
 
@@ -180,18 +220,20 @@ static bool complete(search *s, const mn_cfg *c, int depth)
     /* 1.000000 and so on: more zeros make no other number. */
     if (c->phase == MN_PH_NUMBER && (c->scale & 0x3FFF) > 40) return false;
     uint64_t hash = mn_cfg_hash(m, c);
-    for (uint32_t i = 0; i < s->met.n; i++)
-        if (s->met.at[i] == hash) return false;
+    uint32_t at;
+    for (mn_intern_seek k = mn_intern_begin(&s->met_set, hash); mn_intern_next(&s->met_set, &k, &at);)
+        if (s->met.at[at] == hash) return false;
     mn_vec_push(m->p->cx, &s->met, hash);
-    /* What ends something first; of a power of 0, nothing else. */
-    static const char first[] = "\"}],:";
-    uint8_t bytes[5 + 256];
-    memcpy(bytes, first, 5);
+    mn_intern_add(m->p->cx, &s->met_set, hash, s->met.n - 1);
+    /* What ends something first, escapes last; of a power of 0, nothing else. */
+    static const bool is_first[256] = { ['"'] = true, ['}'] = true, [']'] = true, [','] = true, [':'] = true };
+    uint8_t bytes[6 + 256] = { '"', '}', ']', ',', ':' };
     int n = 5 + mn_cfg_first_bytes(m, c, bytes + 5);
     if (c->phase == MN_PH_NUMBER && (c->scale & POWER) && !c->hash) n = 5;
+    else if (c->phase == MN_PH_STRING || c->phase == MN_PH_KEY) bytes[n++] = '\\';
     for (int k = 0; k < n; k++) {
         uint8_t byte = bytes[k];
-        if (k >= 5 && byte && strchr(first, byte)) continue;
+        if (k >= 5 && (is_first[byte] || (byte == '\\' && k < n - 1))) continue;
         if (--s->budget < 0) return true;
         uint32_t base = s->out.n;
         mn_pda_step_one(m, c, byte, &s->out);
@@ -216,13 +258,14 @@ static void run_search(void *arg)
 
 static bool completion_exists(mn_pda *m, const mn_cfg *c, uint32_t level)
 {
-    search_job job = { .s = { .m = m, .level = level, .budget = 20000 }, .c = c };
+    search_job job = { .s = { .m = m, .level = level, .budget = SEARCH_STEPS }, .c = c };
     uint32_t frames = m->frames.n, words = m->words.n, seen = m->seen.n;
     minerva_error err = { 0 };
     m->searching++;
     minerva_status st = mn_cx_protect(m->p->cx, &err, run_search, &job);
     m->searching--;
     mn_vec_clear(m->p->cx, &job.s.met);
+    mn_intern_clear(m->p->cx, &job.s.met_set);
     mn_vec_clear(m->p->cx, &job.s.out);
     m->frames.n = frames;
     m->words.n = words;
@@ -231,22 +274,48 @@ static bool completion_exists(mn_pda *m, const mn_cfg *c, uint32_t level)
     return job.found;
 }
 
+/* A member of a list that is no item yet can still come. */
+static bool list_item_left(mn_pda *m, const mn_cfg *c, uint32_t seen)
+{
+    mn_lexer *lx = m->p->lx;
+    mn_lex_span spans[2];
+    for (int i = mn_lex_candidates(lx, c->lex, spans); i-- > 0;)
+        for (uint32_t k = spans[i].lo; k < spans[i].hi; k++) {
+            const mn_text *t = mn_ss_text(lx->ss, lx->states.at[c->lex].a, k);
+            uint64_t hash = 1;
+            for (uint32_t b = 0; b < t->len; b++) hash = mn_mix(hash, (uint8_t)t->s[b]);
+            if (!mn_seen_has(m, seen, mn_mix(hash, MN_PH_STRING))) return true;
+        }
+    return false;
+}
+
+/* Outwards: where an item is being written, more ways to go on with it than there are
+ * items mean that one of them is new. */
 bool mn_pda_unique_live(mn_pda *m, const mn_cfg *c)
 {
     if (m->searching) return true;
-    /* Outwards: is an item being written that could repeat another one, with nothing
-     * endless left inside? */
-    bool inside = c->phase != MN_PH_ARRAY_FIRST && c->phase != MN_PH_ARRAY_NEXT;
-    bool endless = inside && endless_here(m, c), danger = false;
-    uint32_t outermost = 0;
+    bool inside = c->phase != MN_PH_ARRAY_FIRST && c->phase != MN_PH_ARRAY_NEXT, danger = false;
+    uint32_t ways = inside ? ways_here(m, c) : 1, outermost = 0;
+    bool more_keys = c->phase == MN_PH_OBJECT_KEY;      /* to end here is no way */
     for (uint32_t frame = c->frame; mn_frame_at(m, frame)->track; frame = mn_frame_at(m, frame)->parent) {
         mn_frame f = *mn_frame_at(m, frame);
-        if (mn_frame_is_unique(m, &f) && f.keys && inside) {
-            if (!endless) danger = true;
-            outermost = depth_of(m, frame);
+        if (mn_frame_is_unique(m, &f) && f.keys && inside && ways <= m->seen.at[f.keys].n) {
+            m->risky = true;
+            if (frame == c->frame && c->phase == MN_PH_STRING
+                && m->p->lx->states.at[c->lex].kind == MN_LK_LITS) {
+                if (!list_item_left(m, c, f.keys)) return false;
+                ways = 1;
+            } else {
+                danger = true;
+                outermost = frame;
+            }
         }
-        if (!endless) endless = endless_frame(m, frame);
+        if (ways < MN_WAYS_MANY) {
+            uint32_t n = frame_ways(m, frame, frame == c->frame && c->phase == MN_PH_KEY);
+            if (more_keys && frame == c->frame && n > 1 && n < MN_WAYS_MANY) n--;
+            ways = mn_ways_times(ways, n);
+        }
         inside = true;
     }
-    return !danger || completion_exists(m, c, outermost);
+    return !danger || completion_exists(m, c, depth_of(m, outermost));
 }

@@ -31,8 +31,7 @@ typedef struct {
     bool nullable;
     bool positive;          /* no & and ~ inside */
     uint8_t live;           /* 0 unknown, 1 yes, 2 no */
-    uint8_t endless;        /* the same, for: it has endlessly many strings */
-    uint8_t all_endless;    /* and for: so has all it leads to */
+    uint32_t ways;          /* of mn_rx_ways(), + 1; 0 unknown */
     uint32_t card;          /* bound on the number of strings; UINT32_MAX: many */
     uint32_t a, b;          /* SET: range offset, count; CAT: nodes; REP, NOT: a;
                                ALT, AND: kid offset, count */
@@ -82,13 +81,13 @@ mn_rid mn_rx_step(mn_rx *rx, mn_rid r, uint32_t cp, uint32_t *lo, uint32_t *hi);
 bool mn_rx_live(mn_rx *rx, mn_rid r);
 /* Some code point of [lo, hi] leads on. */
 bool mn_rx_live_between(mn_rx *rx, mn_rid r, uint32_t lo, uint32_t hi);
-/* It has endlessly many strings, or more than can be told in a thousand states. */
-bool mn_rx_endless(mn_rx *rx, mn_rid r);
+/* How many strings it has, as far as that is below MN_WAYS_MANY (which also stands for more
+ * than can be counted in some thousand steps). */
+enum { MN_WAYS_MANY = 1 << 16 };
+uint32_t mn_rx_ways(mn_rx *rx, mn_rid r);
 /* No text of these code points leads astray: every one begins a string of the language
  * (false: or it would take many states to tell). */
 bool mn_rx_closed(mn_rx *rx, mn_rid r, const mn_range *ranges, uint32_t n);
-/* Wherever it leads on, endlessly many strings are left. */
-bool mn_rx_all_endless(mn_rx *rx, mn_rid r);
 bool mn_rx_match(mn_rx *rx, mn_rid r, const char *s, size_t len);
 /* One code point for another: the language when counters above `horizon` cannot be told
  * apart by any text of up to `horizon` code points. */

@@ -218,78 +218,59 @@ bool mn_rx_live_between(mn_rx *rx, mn_rid r, uint32_t lo, uint32_t hi)
     return false;
 }
 
-/* ---- endlessness ------------------------------------------------------------------- */
+/* ---- counting ---------------------------------------------------------------------- */
+
+enum { COUNT_DEPTH = 400, COUNT_STEPS = 4000, COUNTING = UINT32_MAX };
 
 /* Without & and ~ no part is empty, so one loop without a bound will do. */
-static bool loops(mn_rx *rx, mn_rid r, int depth)
+static bool loops(const mn_rx *rx, mn_rid r, int depth)
 {
     mn_rx_node x = rx->nodes.at[r];
     if (x.card != UINT32_MAX && x.kind != MN_RK_REP) return false;
-    if (x.endless) return x.endless == 1;
-    bool found = false;
     if (depth > 200) return false;
-    if (x.kind == MN_RK_REP) {
-        found = x.max == MN_RX_INF || loops(rx, x.a, depth + 1);
-    } else if (x.kind == MN_RK_CAT) {
-        for (; x.kind == MN_RK_CAT && !found; r = x.b, x = rx->nodes.at[r]) found = loops(rx, x.a, depth + 1);
-        found = found || loops(rx, r, depth + 1);
-    } else if (x.kind == MN_RK_ALT) {
-        for (uint32_t i = 0; i < x.b && !found; i++) found = loops(rx, rx->kids.at[x.a + i], depth + 1);
+    if (x.kind == MN_RK_REP) return x.max >= MN_WAYS_MANY || loops(rx, x.a, depth + 1);
+    if (x.kind == MN_RK_CAT) {
+        for (; x.kind == MN_RK_CAT; r = x.b, x = rx->nodes.at[r])
+            if (loops(rx, x.a, depth + 1)) return true;
+        return loops(rx, r, depth + 1);
     }
-    return found;
-}
-
-typedef struct {
-    mn_rx *rx;
-    mn_u32s path, done;
-    mn_rid root;
-    bool found;
-} loop_search;
-
-/* Depth first over live derivatives: one that is on the path again closes a loop. */
-static bool find_loop(loop_search *s, mn_rid r)
-{
-    mn_rx *rx = s->rx;
-    if (rx->nodes.at[r].endless) return rx->nodes.at[r].endless == 1;
-    if (rx->nodes.at[r].positive) return loops(rx, r, 0);
-    for (uint32_t i = 0; i < s->path.n; i++)
-        if (s->path.at[i] == r) return true;
-    for (uint32_t i = 0; i < s->done.n; i++)
-        if (s->done.at[i] == r) return false;
-    if (s->path.n + s->done.n > 1000) return true;
-    mn_vec_push(rx->cx, &s->path, r);
-    for (uint32_t cp = 0, lo, hi; cp <= MN_CP_MAX; cp = hi + 1) {
-        if (cp >= 0xD800 && cp < 0xE000) cp = 0xE000;
-        mn_rid to = mn_rx_step(rx, r, cp, &lo, &hi);
-        if (mn_rx_live(rx, to) && find_loop(s, to)) return true;
-    }
-    s->path.n--;
-    mn_vec_push(rx->cx, &s->done, r);
+    for (uint32_t i = 0; x.kind == MN_RK_ALT && i < x.b; i++)
+        if (loops(rx, rx->kids.at[x.a + i], depth + 1)) return true;
     return false;
 }
 
-static void run_loop_search(void *arg)
+/* Over live derivatives; one that is met while it is being counted closes a loop. */
+static uint32_t ways(mn_rx *rx, mn_rid r, int depth, int *steps)
 {
-    loop_search *s = arg;
-    s->found = find_loop(s, s->root);
+    uint32_t known = rx->nodes.at[r].ways;
+    if (known) return known == COUNTING ? MN_WAYS_MANY : known - 1;
+    if (r == MN_RX_ALL || (rx->nodes.at[r].positive && loops(rx, r, 0))) {
+        rx->nodes.at[r].ways = MN_WAYS_MANY + 1;
+        return MN_WAYS_MANY;
+    }
+    if (!mn_rx_live(rx, r)) return 0;
+    if (depth > COUNT_DEPTH || --*steps < 0) return MN_WAYS_MANY;
+    rx->nodes.at[r].ways = COUNTING;
+    uint64_t sum = rx->nodes.at[r].nullable;
+    for (uint32_t cp = 0, lo, hi; cp <= MN_CP_MAX && sum < MN_WAYS_MANY; cp = hi + 1) {
+        if (cp >= 0xD800 && cp < 0xE000) cp = 0xE000;
+        mn_rid to = mn_rx_step(rx, r, cp, &lo, &hi);
+        if (to != MN_RX_NONE) sum += (uint64_t)(hi - cp + 1) * ways(rx, to, depth + 1, steps);
+    }
+    if (sum > MN_WAYS_MANY) sum = MN_WAYS_MANY;
+    rx->nodes.at[r].ways = (uint32_t)sum + 1;
+    return (uint32_t)sum;
 }
 
-bool mn_rx_endless(mn_rx *rx, mn_rid r)
+uint32_t mn_rx_ways(mn_rx *rx, mn_rid r)
 {
-    if (rx->nodes.at[r].endless) return rx->nodes.at[r].endless == 1;
-    loop_search s = { .rx = rx, .root = r };
-    minerva_error err = { 0 };
-    minerva_status st = mn_cx_protect(rx->cx, &err, run_loop_search, &s);
-    mn_vec_clear(rx->cx, &s.path);
-    mn_vec_clear(rx->cx, &s.done);
-    if (st) mn_cx_raise(rx->cx, st, "%s", err.message);
-    rx->nodes.at[r].endless = s.found ? 1 : 2;
-    return s.found;
+    int steps = COUNT_STEPS;
+    return ways(rx, r, 0, &steps);
 }
 
 /* ---- what all ways on have in common ------------------------------------------------ */
 
-enum { MAX_CLOSED = 12, MAX_ENDLESS = 150 };
+enum { MAX_CLOSED = 12 };
 
 static bool listed(const mn_rid *list, uint32_t n, mn_rid r)
 {
@@ -313,34 +294,6 @@ bool mn_rx_closed(mn_rx *rx, mn_rid r, const mn_range *ranges, uint32_t n)
                 met[n_met++] = to;
             }
     return true;
-}
-
-static bool find_all_endless(mn_rx *rx, mn_rid r)
-{
-    mn_rid met[MAX_ENDLESS] = { r };
-    uint32_t n_met = 1;
-    for (uint32_t at = 0; at < n_met; at++) {
-        if (!mn_rx_endless(rx, met[at])) return false;
-        for (uint32_t cp = 0, lo, hi; cp <= MN_CP_MAX; cp = hi + 1) {
-            if (cp >= 0xD800 && cp < 0xE000) cp = 0xE000;
-            mn_rid to = mn_rx_step(rx, met[at], cp, &lo, &hi);
-            if (!mn_rx_live(rx, to) || listed(met, n_met, to)) continue;
-            if (rx->nodes.at[to].all_endless == 1) continue;
-            if (n_met == MAX_ENDLESS) return false;
-            met[n_met++] = to;
-        }
-    }
-    for (uint32_t i = 0; i < n_met; i++) rx->nodes.at[met[i]].all_endless = 1;
-    return true;
-}
-
-bool mn_rx_all_endless(mn_rx *rx, mn_rid r)
-{
-    if (!rx->nodes.at[r].all_endless) {
-        bool all = find_all_endless(rx, r);
-        if (!all) rx->nodes.at[r].all_endless = 2;
-    }
-    return rx->nodes.at[r].all_endless == 1;
 }
 
 bool mn_rx_match(mn_rx *rx, mn_rid r, const char *s, size_t len)

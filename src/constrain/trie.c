@@ -181,12 +181,28 @@ static int group_of(const char *s, uint32_t len)
     return MN_GROUPS - 1;
 }
 
+static void note_text(mn_vocab_trie *t, uint32_t token, const char *s, uint32_t len, uint32_t chars)
+{
+    if (chars > MN_TEXT_CHARS) {
+        mn_vec_push(&t->cx, &t->long_text, token);
+        return;
+    }
+    mn_bit_set(t->text, token);
+    for (uint32_t i = 0, cp; i < len;) {
+        i += (uint32_t)mn_utf8_decode(s + i, len - i, &cp);
+        mn_bit_set(t->text_with[cp < 0x80 ? cp - 0x20 : MN_TEXT_BEYOND], token);
+        if (mn_is_far_space(cp)) mn_bit_set(t->text_with[MN_TEXT_SPACE], token);
+    }
+}
+
 static void make_token_tries(builder *b)
 {
     mn_vocab_trie *t = b->t;
     mn_cx *cx = &t->cx;
     keys k[MN_TRIES] = { { 0 } }, special = { 0 };
     for (int g = 0; g < MN_GROUPS; g++) t->group_mask[g] = mn_cx_alloc(cx, t->words, sizeof(uint32_t));
+    for (int i = 0; i < MN_TEXT_SETS; i++) t->text_with[i] = mn_cx_alloc(cx, t->words, sizeof(uint32_t));
+    t->text = mn_cx_alloc(cx, t->words, sizeof(uint32_t));
     for (int32_t i = 0; i < t->n_tokens; i++) {
         if (!t->usable.at[i]) continue;
         uint32_t len;
@@ -205,6 +221,7 @@ static void make_token_tries(builder *b)
             uint32_t chars = (uint32_t)mn_utf8_count(s, len);
             if (chars > t->group_chars[group]) t->group_chars[group] = chars;
             mn_bit_set(t->group_mask[group], (uint32_t)i);
+            if (group < MN_GROUPS - 1) note_text(t, (uint32_t)i, s, len, chars);
         }
         mn_vec_push(cx, &k[group], ((key){ s, len, (uint32_t)i }));
     }
@@ -355,6 +372,29 @@ const uint32_t *mn_trie_closing_with(const mn_vocab_trie *t, const char *prefix,
     return NULL;
 }
 
+static bool extends(const mn_trie *t, const uint32_t *mask, const char *bytes, size_t len)
+{
+    uint32_t node = len ? t->root[(uint8_t)bytes[0]] : UINT32_MAX;
+    if (node == UINT32_MAX) return false;
+    for (size_t i = 1; i < len; i++) {
+        uint32_t end = node + t->nodes.at[node].skip;
+        for (node++; node < end && mn_trie_byte(t->nodes.at[node]) != (uint8_t)bytes[i];) node += t->nodes.at[node].skip;
+        if (node >= end) return false;
+    }
+    for (uint32_t i = node + 1; i < node + t->nodes.at[node].skip; i++) {
+        int32_t token = mn_trie_token(t->nodes.at[i]);
+        if (token >= 0 && mn_bit_get(mask, (uint32_t)token)) return true;
+    }
+    return false;
+}
+
+bool mn_trie_extends(const mn_vocab_trie *t, const uint32_t *mask, const char *bytes, size_t len)
+{
+    for (int g = 0; g < MN_GROUPS; g++)
+        if (extends(&t->plain[g], mask, bytes, len)) return true;
+    return extends(&t->open, mask, bytes, len) || extends(&t->mixed, mask, bytes, len);
+}
+
 /* ---- all of it ----------------------------------------------------------------------------------- */
 
 static void copy_tokens(builder *b)
@@ -451,6 +491,7 @@ void mn_vocab_trie_free(mn_vocab_trie *t)
     mn_vec_clear(&t->cx, &t->usable);
     mn_vec_clear(&t->cx, &t->eog);
     mn_vec_clear(&t->cx, &t->twins);
+    mn_vec_clear(&t->cx, &t->long_text);
     mn_vec_clear(&t->cx, &t->open_after);
     mn_vec_clear(&t->cx, &t->mixed_after);
     mn_vec_clear(&t->cx, &t->long_inside);

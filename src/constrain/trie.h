@@ -46,6 +46,15 @@ typedef struct { uint32_t off, len; } mn_prefix;    /* decoded; in prefix_bytes 
 enum { MN_GROUPS = 8, MN_TRIES = MN_GROUPS + 2 };
 const mn_range *mn_group_ranges(int group, uint32_t *n);
 
+/* Printable text: the tokens of all groups but the last, of at most MN_TEXT_CHARS code
+ * points; which of them hold a character of ASCII, one beyond it, or one of the spaces and
+ * line ends there, which patterns treat apart from the rest. */
+enum { MN_TEXT_CHARS = 24, MN_TEXT_SETS = 97, MN_TEXT_BEYOND = 95, MN_TEXT_SPACE = 96 };
+static inline bool mn_is_far_space(uint32_t cp)
+{
+    return cp == 0x85 || cp == 0xA0 || cp == 0x1680 || (cp >= 0x2000 && cp < 0x2070) || cp == 0x3000 || cp == 0xFEFF;
+}
+
 enum { MN_INSIDE = 32 };
 struct mn_vocab_trie {
     mn_cx cx;
@@ -56,6 +65,8 @@ struct mn_vocab_trie {
     mn_trie special;                /* special tokens that do not end a generation */
     uint32_t *group_mask[MN_GROUPS];
     uint32_t group_chars[MN_GROUPS];    /* code points of the longest token */
+    uint32_t *text, *text_with[MN_TEXT_SETS];
+    mn_u32s long_text;              /* longer ones */
     /* By node of open and mixed: where a token that ends there goes on in `after` behind
      * its first closing quote: node + 1, 0: nothing stands behind it. */
     mn_u32s open_after, mixed_after;
@@ -82,6 +93,9 @@ static inline const char *mn_token_bytes(const mn_vocab_trie *t, int32_t token, 
 }
 /* Closing tokens whose decoded part before the quote is exactly this; *n of them. */
 const uint32_t *mn_trie_closing_with(const mn_vocab_trie *t, const char *prefix, uint32_t len, uint32_t *n);
+
+/* A token of the mask is longer than these bytes and begins with them. */
+bool mn_trie_extends(const mn_vocab_trie *t, const uint32_t *mask, const char *bytes, size_t len);
 
 static inline void mn_bit_set(uint32_t *mask, uint32_t i) { mask[i / 32] |= 1u << i % 32; }
 static inline bool mn_bit_get(const uint32_t *mask, uint32_t i) { return mask[i / 32] >> i % 32 & 1; }

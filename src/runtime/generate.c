@@ -76,28 +76,51 @@ static minerva_status run_pass(minerva_session *s, mn_guesser *g, pass *p, int32
     return st;
 }
 
+/* What the constraint forces behind the `drawn` tokens of run[]. */
+static minerva_status forced_after(mn_stream *stream, const minerva_session *s, int32_t *run,
+                                   size_t drawn, size_t *n, minerva_error *err)
+{
+    size_t room = (size_t)minerva_model_context(s->model) - s->tokens.n - drawn;
+    return mn_stream_forced(stream, run + drawn, room < MN_MAX_FORCED ? room : MN_MAX_FORCED, n,
+                            err);
+}
+
+/* A pass without guesses: the tokens are decided. */
+static minerva_status run_forced(minerva_session *s, mn_guesser *g, const int32_t *run, size_t n,
+                                 float *logits, minerva_error *err)
+{
+    minerva_status st = g ? mn_guesser_feed(g, run, n, err) : MINERVA_OK;
+    return st == MINERVA_OK ? mn_runtime_eval(s, run, n, logits, NULL, NULL, err) : st;
+}
+
 /* logits: [1 + MN_MAX_GUESSES][vocab], the first row those of the prompt's last token. */
 static minerva_status loop(mn_stream *stream, minerva_session *s, mn_guesser *g, float *logits,
                            minerva_error *err)
 {
     size_t context = (size_t)minerva_model_context(s->model);
-    size_t vocab = (size_t)minerva_model_vocab(s->model);
+    size_t vocab = (size_t)minerva_model_vocab(s->model), n = 0;
     pass p = { .n = 1 };
-    for (;;) {
-        int32_t token;
-        minerva_status st = mn_stream_step(stream, logits + (size_t)p.at * vocab, &token, err);
+    int32_t run[1 + MN_MAX_FORCED];
+    minerva_status st = forced_after(stream, s, run, 0, &n, err);
+    if (st == MINERVA_OK && !stream->finished && n) st = run_forced(s, g, run, n, logits, err);
+    while (st == MINERVA_OK && !stream->finished) {
+        st = mn_stream_step(stream, logits + (size_t)p.at * vocab, run, err);
         bool over = st != MINERVA_OK || stream->finished;
-        if (!over && p.at + 1 < p.n && p.ids[p.at + 1] == token) {
+        if (!over && p.at + 1 < p.n && p.ids[p.at + 1] == run[0]) {
             p.at++;
-            st = mn_guesser_feed(g, &token, 1, err);
+            st = mn_guesser_feed(g, run, 1, err);
             if (st == MINERVA_OK) continue;
             over = true;
         }
         minerva_status ended = end_pass(s, g, &p, st == MINERVA_OK ? err : NULL);
         if (over || ended != MINERVA_OK) return st != MINERVA_OK ? st : ended;
         if (s->tokens.n >= context) return mn_stream_end(stream, MINERVA_FINISH_LENGTH, err);
-        if ((st = run_pass(s, g, &p, token, logits, err)) != MINERVA_OK) return st;
+        st = forced_after(stream, s, run, 1, &n, err);
+        if (st != MINERVA_OK || stream->finished) return st;
+        p.seconds = 0;
+        st = n ? run_forced(s, g, run, 1 + n, logits, err) : run_pass(s, g, &p, run[0], logits, err);
     }
+    return st;
 }
 
 /* *out NULL: no guessing is wanted. */
@@ -154,6 +177,7 @@ minerva_status minerva_generate(minerva_session *s, const int32_t *prompt, size_
     r.prompt_s = middle - start;
     r.generate_s = now_s() - middle;
     r.n_generated = stream.n_generated;
+    r.n_forced = stream.n_forced;
     r.finish = stream.finish;
     r.stop = stream.stop;
     if (st == MINERVA_OK && result) *result = r;

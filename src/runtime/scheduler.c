@@ -333,6 +333,7 @@ static void finish(minerva_scheduler *s, minerva_request *r, const minerva_error
     r->result.finish = r->stream.finished ? r->stream.finish : MINERVA_FINISH_CANCELLED;
     r->result.n_generated = r->stream.n_generated;
     r->result.stop = r->stream.stop;
+    r->result.n_forced = r->stream.n_forced;
     r->result.prompt_s = first - r->submitted_s;
     r->result.generate_s = end - first;
     pthread_mutex_lock(&s->mutex);
@@ -616,8 +617,11 @@ static int32_t build_batch(minerva_scheduler *s)
     int32_t at = 0, most = s->model->max_batch;
     s->n_batch = 0;
     for (size_t i = 0; i < s->running.n && at < most; i++)
-        if (s->running.items[i]->phase == PHASE_DECODE)
-            at = add_span(s, at, s->running.items[i], 1);
+        if (s->running.items[i]->phase == PHASE_DECODE) {
+            minerva_request *r = s->running.items[i];
+            size_t n = r->tokens.n - r->n_done;     /* one drawn, and those it forces */
+            at = add_span(s, at, r, n < (size_t)(most - at) ? n : (size_t)(most - at));
+        }
     s->n_answers = at;
     int32_t room = most - at;
     if (at && s->o.prefill_chunk && room > s->o.prefill_chunk) room = s->o.prefill_chunk;
@@ -663,26 +667,37 @@ static void cache_prompt(minerva_scheduler *s, minerva_request *r, const float *
                                !logits);
 }
 
-/* Draw the next token of a request whose tokens are all evaluated. */
+static minerva_status make_room(minerva_request *r, size_t n, minerva_error *err)
+{
+    if (r->tokens.n + n <= r->tokens.capacity) return MINERVA_OK;
+    size_t capacity = 2 * r->tokens.capacity + n;
+    int32_t *ids = realloc(r->tokens.ids, capacity * sizeof *ids);
+    if (!ids) return mn_fail_memory(err, capacity * sizeof *ids);
+    r->tokens.ids = ids;
+    r->tokens.capacity = capacity;
+    return MINERVA_OK;
+}
+
+/* Draw the next token of a request whose tokens are all evaluated, and add those that a
+ * constraint leaves no choice about. */
 static minerva_status sample_row(minerva_scheduler *s, minerva_request *r, const float *logits,
                                  minerva_error *err)
 {
     int32_t token;
+    size_t context = (size_t)minerva_model_context(s->model), n = 0;
     if (r->first_s <= 0) r->first_s = now_s();
     r->phase = PHASE_DECODE;
     minerva_status st = mn_stream_step(&r->stream, logits, &token, err);
     if (st != MINERVA_OK || r->stream.finished) return st;
-    if (r->tokens.n >= (size_t)minerva_model_context(s->model))
-        return mn_stream_end(&r->stream, MINERVA_FINISH_LENGTH, err);
-    if (r->tokens.n == r->tokens.capacity) {
-        size_t capacity = 2 * r->tokens.capacity;
-        int32_t *ids = realloc(r->tokens.ids, capacity * sizeof *ids);
-        if (!ids) return mn_fail_memory(err, capacity * sizeof *ids);
-        r->tokens.ids = ids;
-        r->tokens.capacity = capacity;
-    }
+    if (r->tokens.n >= context) return mn_stream_end(&r->stream, MINERVA_FINISH_LENGTH, err);
+    st = make_room(r, 1 + MN_MAX_FORCED, err);
+    if (st != MINERVA_OK) return st;
     r->tokens.ids[r->tokens.n++] = token;
-    return MINERVA_OK;
+    size_t room = context - r->tokens.n;
+    st = mn_stream_forced(&r->stream, r->tokens.ids + r->tokens.n,
+                          room < MN_MAX_FORCED ? room : MN_MAX_FORCED, &n, err);
+    r->tokens.n += n;
+    return st;
 }
 
 /* Account for a batch that ran, and sample where a row was wanted. */
@@ -702,9 +717,10 @@ static void take_results(minerva_scheduler *s, const mn_output *out)
             continue;
         }
         if (prefill) cache_prompt(s, r, row);
+        size_t before = r->stream.n_generated;
         minerva_status st = sample_row(s, r, row, &err);
         row += vocab;
-        generated++;
+        generated += (int64_t)(r->stream.n_generated - before);
         if (st == MINERVA_OK && !r->stream.finished) continue;
         for (size_t k = 0; k < s->running.n; k++)
             if (s->running.items[k] == r) {

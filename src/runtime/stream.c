@@ -127,11 +127,36 @@ static minerva_status take_mask(mn_stream *s, const uint32_t **mask, minerva_err
     return MINERVA_OK;
 }
 
+/* A token that was drawn or forced, and is no end: its text, and the ends it may mean. */
+static minerva_status take_token(mn_stream *s, int32_t token, float logprob, minerva_error *err)
+{
+    const minerva_generate_options *o = s->o;
+    minerva_status st = minerva_sampler_accept(s->sampler, token, err);
+    if (st == MINERVA_OK) st = mn_detokenizer_feed(s->detokenizer, token, &s->text, err);
+    if (st != MINERVA_OK) return st;
+    size_t held, stop = find_stop(s, &held, &s->stop);
+    if (stop != SIZE_MAX) {
+        emit(s, stop, token, logprob);
+        s->text.len = 0;
+        end(s, MINERVA_FINISH_STOP);
+        return MINERVA_OK;
+    }
+    emit(s, s->text.len - held, token, logprob);
+    if (!s->finished && o->max_tokens > 0 && s->n_generated >= (size_t)o->max_tokens)
+        return mn_stream_end(s, MINERVA_FINISH_LENGTH, err);
+    return MINERVA_OK;
+}
+
+static bool wants_probs(const mn_stream *s)
+{
+    return s->o->on_piece && (s->o->logprobs || s->o->n_top_logprobs);
+}
+
 minerva_status mn_stream_step(mn_stream *s, const float *logits, int32_t *token,
                               minerva_error *err)
 {
     const minerva_generate_options *o = s->o;
-    bool probs = o->on_piece && (o->logprobs || o->n_top_logprobs);
+    bool probs = wants_probs(s);
     float logprob = 0;
     const uint32_t *mask;
     minerva_status st = take_mask(s, &mask, err);
@@ -143,20 +168,49 @@ minerva_status mn_stream_step(mn_stream *s, const float *logits, int32_t *token,
     s->n_generated++;
     if ((!o->ignore_end || s->matcher) && minerva_model_is_end(s->model, *token))
         return mn_stream_end(s, MINERVA_FINISH_STOP, err);
-    st = minerva_sampler_accept(s->sampler, *token, err);
-    if (st == MINERVA_OK) st = mn_detokenizer_feed(s->detokenizer, *token, &s->text, err);
-    if (st != MINERVA_OK) return st;
-    size_t held, stop = find_stop(s, &held, &s->stop);
-    if (stop != SIZE_MAX) {
-        emit(s, stop, *token, logprob);
-        s->text.len = 0;
-        end(s, MINERVA_FINISH_STOP);
-        return MINERVA_OK;
+    return take_token(s, *token, logprob, err);
+}
+
+/* The tokens spell exactly these bytes (some tokenizers put a space before a text). */
+static bool spells(const mn_tokenizer *t, const mn_ids *ids, const mn_buffer *bytes)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < ids->n; i++) {
+        mn_str s = mn_tokenizer_bytes(t, ids->ids[i]);
+        if (s.len > bytes->len - at || (s.len && memcmp(bytes->data + at, s.data, s.len))) return false;
+        at += s.len;
     }
-    emit(s, s->text.len - held, *token, logprob);
-    if (!s->finished && o->max_tokens > 0 && s->n_generated >= (size_t)o->max_tokens)
-        return mn_stream_end(s, MINERVA_FINISH_LENGTH, err);
-    return MINERVA_OK;
+    return at == bytes->len;
+}
+
+minerva_status mn_stream_forced(mn_stream *s, int32_t *tokens, size_t max, size_t *n,
+                                minerva_error *err)
+{
+    enum { MOST_BYTES = 256 };
+    static const mn_encode_options plain = { .no_special = true, .plain = true };
+    const mn_tokenizer *t = s->model->tokenizer;
+    mn_buffer bytes = { 0 };
+    mn_ids ids = { 0 };
+    *n = 0;
+    if (!s->matcher || s->finished || wants_probs(s)) return MINERVA_OK;
+    minerva_status st = mn_matcher_forced(s->matcher, &bytes, MOST_BYTES, err);
+    if (st == MINERVA_OK && bytes.len)
+        st = mn_tokenizer_encode(t, bytes.data, bytes.len, &plain, &ids, err);
+    size_t at = 0;
+    bool same = st == MINERVA_OK && spells(t, &ids, &bytes);
+    for (size_t i = 0; same && i < ids.n && *n < max && !s->finished; i++) {
+        if (mn_matcher_extends(s->matcher, bytes.data + at, bytes.len - at)) break;
+        if (mn_matcher_accept(s->matcher, ids.ids[i], NULL) != MINERVA_OK) break;
+        at += mn_tokenizer_bytes(t, ids.ids[i]).len;
+        tokens[(*n)++] = ids.ids[i];
+        s->n_generated++;
+        s->n_forced++;
+        st = take_token(s, ids.ids[i], 0, err);
+        if (st != MINERVA_OK) break;
+    }
+    mn_buffer_clear(&bytes);
+    mn_ids_clear(&ids);
+    return st;
 }
 
 minerva_status mn_stream_end(mn_stream *s, minerva_finish why, minerva_error *err)

@@ -21,7 +21,7 @@ typedef struct {
     mn_matcher *matcher;        /* NULL: no constraint; owned */
     mn_buffer text;             /* decided by the detokenizer, not yet handed out */
     minerva_token_logprob top[MN_MAX_TOP_LOGPROBS];
-    size_t n_generated;
+    size_t n_generated, n_forced;
     bool finished;
     minerva_finish finish;      /* valid once finished */
     size_t stop;                /* 1 + the index of the stop string met; 0: none */
@@ -40,6 +40,13 @@ minerva_status mn_stream_prompt(mn_stream *s, const int32_t *tokens, size_t n,
  * Sets *token; after the call `finished` says whether it is to be evaluated. */
 minerva_status mn_stream_step(mn_stream *s, const float *logits, int32_t *token,
                               minerva_error *err);
+enum { MN_MAX_FORCED = 32 };
+/* What the constraint leaves no choice about, as the tokenizer writes it, at most max
+ * tokens: they are taken as if drawn, and the caller evaluates them together with the last
+ * one.  A token that might be written otherwise together with what follows is left to be
+ * drawn.  None if logprobs are wanted: they cost a pass each. */
+minerva_status mn_stream_forced(mn_stream *s, int32_t *tokens, size_t max, size_t *n,
+                                minerva_error *err);
 /* End a stream from outside (context full, cancelled): hands out what was held back. */
 minerva_status mn_stream_end(mn_stream *s, minerva_finish why, minerva_error *err);
 
