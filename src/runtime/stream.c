@@ -183,6 +183,23 @@ static bool spells(const mn_tokenizer *t, const mn_ids *ids, const mn_buffer *by
     return at == bytes->len;
 }
 
+/* Every allowed token spells these bytes, or a part of them: no special token, which a
+ * grammar may allow beside text, is passed over. */
+static bool all_agree(mn_stream *s, const char *bytes, size_t len)
+{
+    const uint32_t *mask;
+    if (mn_matcher_mask(s->matcher, &mask, NULL) != MINERVA_OK) return false;
+    size_t n_words = ((size_t)minerva_model_vocab(s->model) + 31) / 32;
+    for (size_t w = 0; w < n_words; w++)
+        for (uint32_t bits = mask[w]; bits; bits &= bits - 1) {
+            int32_t id = (int32_t)(w * 32) + __builtin_ctz(bits);
+            mn_str t = mn_tokenizer_bytes(s->model->tokenizer, id);
+            size_t same = t.len < len ? t.len : len;
+            if (mn_tokenizer_is_special(s->model->tokenizer, id) || memcmp(t.data, bytes, same)) return false;
+        }
+    return true;
+}
+
 minerva_status mn_stream_forced(mn_stream *s, int32_t *tokens, size_t max, size_t *n,
                                 minerva_error *err)
 {
@@ -199,7 +216,8 @@ minerva_status mn_stream_forced(mn_stream *s, int32_t *tokens, size_t max, size_
     size_t at = 0;
     bool same = st == MINERVA_OK && spells(t, &ids, &bytes);
     for (size_t i = 0; same && i < ids.n && *n < max && !s->finished; i++) {
-        if (mn_matcher_extends(s->matcher, bytes.data + at, bytes.len - at)) break;
+        if (!all_agree(s, bytes.data + at, bytes.len - at)
+            || mn_matcher_extends(s->matcher, bytes.data + at, bytes.len - at)) break;
         if (mn_matcher_accept(s->matcher, ids.ids[i], NULL) != MINERVA_OK) break;
         at += mn_tokenizer_bytes(t, ids.ids[i]).len;
         tokens[(*n)++] = ids.ids[i];
