@@ -150,7 +150,7 @@ static void open_chats(mn_server *s)
     if (!s->o->chats_path || mn_chat_store_open(&s->chats, s->o->chats_path, &err) == MINERVA_OK)
         return;
     snprintf(s->chats_why, sizeof s->chats_why, "%s", err.message);
-    mn_server_log(s, MINERVA_LOG_WARNING, "no chats are kept: %s", err.message);
+    mn_server_log(s, MINERVA_LOG_WARNING, "no_chats", "why", MN_LOG_TEXT, err.message, NULL);
 }
 
 minerva_status mn_serve(const mn_server_options *options, minerva_error *err)
