@@ -51,7 +51,14 @@ static const route routes[] = {
     { "POST", "/api/create", false, "{\"model\":\"a\"}", 0 },
     { "POST", "/api/copy", false, "{\"model\":\"a\"}", 0 },
     { "DELETE", "/api/delete", false, NULL, 0 },
-    { "GET", "/", false, NULL, 0 },
+    { "GET", "/", true, NULL, 0 },
+    { "GET", "/api/chats", false, NULL, 0 },
+    { "POST", "/api/chats", false, "{}", 0 },
+    { "GET", "/api/chats/export", false, NULL, 0 },
+    { "POST", "/api/chats/import", false, "{}", 0 },
+    { "GET", "/api/chats/{id}", false, NULL, 0 },
+    { "POST", "/api/chats/{id}", false, "{}", 0 },
+    { "DELETE", "/api/chats/{id}", false, NULL, 0 },
 };
 enum { N_ROUTES = sizeof routes / sizeof *routes };
 
