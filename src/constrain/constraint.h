@@ -110,12 +110,6 @@ void mn_constraint_release(mn_constraint *c);
 bool mn_constraint_is_empty(const mn_constraint *c);
 size_t mn_constraint_size_bytes(const mn_constraint *c);
 
-/* Append what becomes of each keyword of a schema, as JSON:
- * {"supported":bool,"error":"...","keywords":[{"path":"/properties/a","keyword":"pattern",
- *  "status":"enforced"|"annotation"|"refused"}, ...]} */
-minerva_status mn_constraint_explain(mn_buffer *out, const char *schema, size_t len,
-                                     const mn_constraint_options *options, minerva_error *err);
-
 /* The keywords we know, for documentation and tests; ends with name == NULL. */
 typedef struct {
     const char *name;

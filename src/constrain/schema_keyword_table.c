@@ -1,6 +1,7 @@
 /* The keywords: their names, the drafts that have them, what becomes of them.
  *
- * The one table behind the compiler, mn_constraint_explain and docs/structured-output.md.
+ * The one table behind the compiler and docs/structured-output.md, which
+ * tests/test_structured_docs.c compares.
  */
 #include "constrain/schema.h"
 
