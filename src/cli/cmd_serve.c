@@ -20,6 +20,7 @@ typedef struct {
     bool quiet, print, no_chats;
     char paths[MAX_MODELS][4096], home_models[4096], chats_path[4096];
     mn_server_model models[MAX_MODELS];
+    serve_kept kept;
     cli_option options[SERVE_MAX_OPTIONS];
     bool given[SERVE_MAX_OPTIONS];
 } settings;
@@ -223,12 +224,12 @@ static int serve(settings *s, int argc, char **argv)
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
     if (s->new_key) return serve_new_key(s->new_key);
-    if ((code = serve_config_read(s->options, s->given, s->config, sources)) >= 0) return code;
+    if ((code = serve_config_read(s->options, s->given, s->config, sources, &s->kept)) >= 0) return code;
     if (s->print) {
         serve_config_print(s->options, sources);
         return CLI_OK;
     }
-    if (s->key_file && (code = serve_read_keys(s->key_file, &s->keys)) >= 0) return code;
+    if (s->key_file && (code = serve_read_keys(s->key_file, &s->keys, &s->kept)) >= 0) return code;
     if (!settle(s)) return CLI_USAGE;
     if (!find_models(s, &c)) return CLI_FAILED;
     minerva_error err = { 0 };
@@ -250,6 +251,7 @@ int cli_serve(int argc, char **argv)
     s->idle_timeout = 300;
     add_options(s);
     int code = serve(s, argc, argv);
+    serve_kept_clear(&s->kept);
     free(s);
     return code;
 }

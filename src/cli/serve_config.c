@@ -59,18 +59,31 @@ static int wrong_kind(const char *where, const cli_option *o)
                      : o->kind == CLI_STRING ? "a string" : "a number");
 }
 
+/* There are more places than texts: two for each option. */
+static char *keep(serve_kept *kept, char *text)
+{
+    return kept->texts[kept->n++] = text;
+}
+
+void serve_kept_clear(serve_kept *kept)
+{
+    json_decref(kept->file);
+    while (kept->n) free(kept->texts[--kept->n]);
+}
+
 /* Lists in the environment are separated by commas. */
-static int take_variable(const cli_option *o, const char *name, const char *text)
+static int take_variable(const cli_option *o, const char *name, const char *text,
+                         serve_kept *kept)
 {
     if (o->kind != CLI_STRINGS)
         return cli_set_option(o, text) ? -1 : wrong_kind(name, o);
-    char *list = strdup(text), *rest = list;
+    char *list = keep(kept, strdup(text)), *rest = list;
     for (char *item; (item = strsep(&rest, ","));)
         if (*item && !cli_set_option(o, item)) return wrong_kind(name, o);
-    return -1;                  /* the items stay where they are */
+    return -1;
 }
 
-static int take_member(const cli_option *o, const char *path, const json_t *v)
+static int take_member(const cli_option *o, const char *path, const json_t *v, serve_kept *kept)
 {
     char number[64];
     const char *text = json_string_value(v);
@@ -86,7 +99,7 @@ static int take_member(const cli_option *o, const char *path, const json_t *v)
     else if (json_is_integer(v))
         snprintf(number, sizeof number, "%lld", (long long)json_integer_value(v)), text = number;
     else if (o->kind == CLI_INT) text = NULL;
-    if (text == number && (o->kind == CLI_STRING || o->kind == CLI_STRINGS)) text = strdup(number);
+    if (text == number && (o->kind == CLI_STRING || o->kind == CLI_STRINGS)) text = keep(kept, strdup(number));
     return text && cli_set_option(o, text) ? -1 : wrong_kind(path, o);
 }
 
@@ -100,14 +113,15 @@ static void warn_if_readable(const char *path, const cli_list *keys)
                 "digests: --print-config)\n", path);
 }
 
-/* -1, or an exit code.  The document stays: settings point into it. */
+/* -1, or an exit code. */
 static int take_file(const cli_option *options, const bool *settled, bool *from_file,
-                     const char *path, bool must_exist)
+                     const char *path, bool must_exist, serve_kept *kept)
 {
     json_error_t why;
     char key[64];
     const char *name;
     json_t *value, *all = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+    kept->file = all;
     if (!all && json_error_code(&why) == json_error_cannot_open_file && errno == ENOENT
         && !must_exist) return -1;
     if (!all && why.line < 1) return cli_usage("%s", why.text);
@@ -123,7 +137,7 @@ static int take_file(const cli_option *options, const bool *settled, bool *from_
         }
         if (!o->name) return cli_usage("%s: serve: there is no setting \"%s\"", path, name);
         if (settled[o - options]) continue;
-        int code = take_member(o, path, value);
+        int code = take_member(o, path, value, kept);
         if (code >= 0) return code;
         from_file[o - options] = true;
         if (!strcmp(name, "key")) warn_if_readable(path, o->value);
@@ -149,7 +163,7 @@ static int check_variables(const cli_option *options)
 }
 
 int serve_config_read(const cli_option *options, const bool *given, const char *path,
-                      serve_source *sources)
+                      serve_source *sources, serve_kept *kept)
 {
     bool settled[SERVE_MAX_OPTIONS] = { 0 }, from_file[SERVE_MAX_OPTIONS] = { 0 };
     char name[96], home_path[4096];
@@ -161,13 +175,14 @@ int serve_config_read(const cli_option *options, const bool *given, const char *
         variable_of(&options[i], name);
         const char *text = getenv(name);
         if (given[i] || !text || !is_setting(&options[i])) continue;
-        code = take_variable(&options[i], name, text);
+        code = take_variable(&options[i], name, text, kept);
         if (code >= 0) return code;
         settled[i] = true;
         sources[i] = SERVE_FROM_ENVIRONMENT;
     }
     snprintf(home_path, sizeof home_path, "%s/config.json", cli_home());
-    code = take_file(options, settled, from_file, path ? path : home_path, path != NULL);
+    code = take_file(options, settled, from_file, path ? path : home_path, path != NULL,
+                     kept);
     for (size_t i = 0; options[i].name; i++)
         if (from_file[i]) sources[i] = SERVE_FROM_FILE;
     return code;
@@ -211,11 +226,12 @@ int serve_new_key(const char *name)
     return CLI_OK;
 }
 
-int serve_read_keys(const char *path, cli_list *keys)
+int serve_read_keys(const char *path, cli_list *keys, serve_kept *kept)
 {
     size_t len;
     char *text = cli_read(path, &len), *rest = text;
     if (!text) return CLI_FAILED;
+    keep(kept, text);
     for (char *line; (line = strsep(&rest, "\n"));) {
         line[strcspn(line, "\r")] = 0;
         if (!*line || *line == '#') continue;
