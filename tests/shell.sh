@@ -25,3 +25,17 @@ end() {
 }
 skip_test() { echo "[  SKIPPED ] $1"; echo "skipped: $1: $2"; }
 finish() { exit $any_failed; }
+
+# serve MODEL ARGS...: a server on a free port; sets $pid and $port, and ends the test program
+# if it does not start.
+serve() {
+    : >"$tmp/log"
+    "$MINERVA" serve "$@" --port 0 2>"$tmp/log" &
+    pid=$!
+    for i in $(seq 200); do
+        port=$(sed -n 's|.*serving at https*://.*:\([0-9]*\)$|\1|p' "$tmp/log")
+        [ -z "$port" ] || return 0
+        sleep 0.1
+    done
+    cat "$tmp/log"; exit 1
+}

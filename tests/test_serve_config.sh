@@ -56,18 +56,6 @@ if ! command -v curl >/dev/null || [ ! -r models/minerva-nano.gguf ]; then
     skip_test keys_are_kept_as_digests "curl or the bundled model is not there"
     finish
 fi
-# serve ARGS...: sets $pid and $port
-serve() {
-    : > "$tmp/log"
-    $S models/minerva-nano.gguf --port 0 "$@" 2>"$tmp/log" &
-    pid=$!
-    for i in $(seq 200); do
-        port=$(sed -n 's|.*serving at https*://.*:\([0-9]*\)$|\1|p' "$tmp/log")
-        [ -z "$port" ] || return 0
-        sleep 0.1
-    done
-    cat "$tmp/log"; exit 1
-}
 status() { curl -sk -o "$tmp/body" -w '%{http_code}' "$@"; }
 
 begin keys_are_kept_as_digests
@@ -76,7 +64,7 @@ secret=$(printf '%s\n' "$out" | sed -n 2p | tr -d ' ')
 line=$(printf '%s\n' "$out" | sed -n 4p | tr -d ' ')
 printf '# keys\n%s\nalice:a-plain-secret\n' "$line" > "$tmp/keys"
 check "the digest is not the secret" fails contains "$line" "$secret"
-serve --key-file "$tmp/keys" --log-format json
+serve models/minerva-nano.gguf --key-file "$tmp/keys" --log-format json
 url=http://127.0.0.1:$port/v1/models
 check "its secret" same 200 "$(status -H "Authorization: Bearer $secret" $url)"
 check "a plain one" same 200 "$(status -H "X-Api-Key: a-plain-secret" $url)"
@@ -102,7 +90,7 @@ certificate() {
         -out "$tmp/cert.pem" -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null
 }
 certificate
-serve --tls-cert "$tmp/cert.pem" --tls-key "$tmp/key.pem" --header-timeout 1
+serve models/minerva-nano.gguf --tls-cert "$tmp/cert.pem" --tls-key "$tmp/key.pem" --header-timeout 1
 check "trusted" same '{"status":"ok"}' "$(curl -s --cacert "$tmp/cert.pem" https://localhost:$port/health)"
 out=$(curl -sN --cacert "$tmp/cert.pem" https://localhost:$port/v1/completions -H 'Content-Type: application/json' \
     -d '{"prompt": "Once upon", "max_tokens": 30, "stream": true}')

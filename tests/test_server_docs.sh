@@ -5,20 +5,8 @@ if ! command -v curl >/dev/null || [ ! -r models/minerva-nano.gguf ]; then
     finish
 fi
 
-# serve ARGS...: starts a server on a free port; sets $pid and $port
-serve() {
-    "$MINERVA" serve models/minerva-nano.gguf --port 0 "$@" 2>"$tmp/log" &
-    pid=$!
-    for i in $(seq 200); do
-        port=$(sed -n 's|.*serving at http://127.0.0.1:\([0-9]*\)$|\1|p' "$tmp/log")
-        [ -z "$port" ] || return 0
-        sleep 0.1
-    done
-    cat "$tmp/log"; exit 1
-}
-
 begin the_examples_of_the_documentation_work
-serve --key alice:a-long-secret
+serve models/minerva-nano.gguf --key alice:a-long-secret
 # Every block that begins with curl; what stands in the line "-> text" below must come back.
 awk '/^```/ { inside = !inside; next } inside && /^curl/ { n++ } inside && n { print > ("'"$tmp"'/example" n) }
      !inside && /^-> / && n { print substr($0, 4) > ("'"$tmp"'/expected" n) }' docs/server.md
@@ -45,7 +33,7 @@ client() {
         return 0
     fi
     begin "$test_name"
-    serve --key alice:a-long-secret
+    serve models/minerva-nano.gguf --key alice:a-long-secret
     cp "tests/peers/$file.mjs" "$tmp/"
     [ -e "$tmp/node_modules" ] || ln -s "$(cd "$modules" && pwd)" "$tmp/node_modules"
     out=$(node "$tmp/$file.mjs" "http://127.0.0.1:$port$suffix" a-long-secret 2>&1)

@@ -133,19 +133,9 @@ static uint64_t power10(uint32_t n)
     return v;
 }
 
-static uint64_t gcd(uint64_t a, uint64_t b)
-{
-    while (b) {
-        uint64_t r = a % b;
-        a = b;
-        b = r;
-    }
-    return a;
-}
-
 static uint64_t lcm(mn_numsets *ns, uint64_t a, uint64_t b)
 {
-    uint64_t g = gcd(a, b);
+    uint64_t g = mn_gcd(a, b);
     if (a / g > (UINT64_C(1) << 58) / b)
         mn_cx_raise(ns->cx, MINERVA_LIMIT, "multipleOf: steps of up to 17 digits expected");
     return a / g * b;

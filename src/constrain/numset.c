@@ -4,16 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static uint64_t gcd(uint64_t a, uint64_t b)
-{
-    while (b) {
-        uint64_t r = a % b;
-        a = b;
-        b = r;
-    }
-    return a;
-}
-
 static bool times_ten(uint64_t *m, uint32_t n)
 {
     for (; n; n--) {
@@ -48,7 +38,7 @@ static mn_step common_multiple(mn_numsets *ns, mn_step a, mn_step b)
     if (!a.m) return b;
     if (!b.m) return a;
     if (!align(&a, &b)) too_fine(ns);
-    uint64_t g = gcd(a.m, b.m);
+    uint64_t g = mn_gcd(a.m, b.m);
     if (a.m / g > (UINT64_C(1) << 62) / b.m) too_fine(ns);
     return reduce((mn_step){ a.m / g * b.m, a.s });
 }

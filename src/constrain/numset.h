@@ -29,6 +29,16 @@ enum { MN_NUM_EXCEPT = 4 };
 
 typedef struct { uint64_t m; uint32_t s; } mn_step;    /* m * 10^-s, m > 0 */
 
+static inline uint64_t mn_gcd(uint64_t a, uint64_t b)
+{
+    while (b) {
+        uint64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a;
+}
+
 typedef struct {
     bool points;
     bool has_lo, has_hi, lo_open, hi_open;

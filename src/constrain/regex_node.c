@@ -401,6 +401,16 @@ static bool join_counters(mn_rx *rx, mn_rid a, mn_rid b, mn_rid *joined)
     return true;
 }
 
+/* Of the n nodes from `base` on, is one the complement of another? */
+static bool has_opposites(const mn_rx *rx, uint32_t base, uint32_t n)
+{
+    const mn_rid *list = rx->scratch.at + base;
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t j = 0; rx->nodes.at[list[i]].kind == MN_RK_NOT && j < n; j++)
+            if (list[j] == rx->nodes.at[list[i]].a) return true;
+    return false;
+}
+
 mn_rid mn_rx_alt(mn_rx *rx, const mn_rid *kids, uint32_t n)
 {
     uint32_t base = rx->scratch.n;
@@ -428,15 +438,9 @@ mn_rid mn_rx_alt(mn_rx *rx, const mn_rid *kids, uint32_t n)
             i = 0;
             j = 0;
         }
-    for (uint32_t i = 0; i < n; i++) {
-        mn_rid k = rx->scratch.at[base + i];
-        if (rx->nodes.at[k].kind != MN_RK_NOT) continue;
-        mn_rid inner = rx->nodes.at[k].a;
-        for (uint32_t j = 0; j < n; j++)
-            if (rx->scratch.at[base + j] == inner) {
-                rx->scratch.n = base;
-                return MN_RX_ALL;
-            }
+    if (has_opposites(rx, base, n)) {
+        rx->scratch.n = base;
+        return MN_RX_ALL;
     }
     mn_rid r = n == 0 ? MN_RX_NONE : n == 1 ? rx->scratch.at[base]
              : intern_list(rx, MN_RK_ALT, base);
@@ -495,15 +499,9 @@ mn_rid mn_rx_and(mn_rx *rx, const mn_rid *kids, uint32_t n)
             j = i;
         }
     n = settle(rx, base, true);
-    for (uint32_t i = 0; i < n; i++) {
-        mn_rid k = rx->scratch.at[base + i];
-        if (rx->nodes.at[k].kind != MN_RK_NOT) continue;
-        mn_rid inner = rx->nodes.at[k].a;
-        for (uint32_t j = 0; j < n; j++)
-            if (rx->scratch.at[base + j] == inner) {
-                rx->scratch.n = base;
-                return MN_RX_NONE;
-            }
+    if (has_opposites(rx, base, n)) {
+        rx->scratch.n = base;
+        return MN_RX_NONE;
     }
     mn_rid r = n == 0 ? MN_RX_ALL : n == 1 ? rx->scratch.at[base]
              : intern_list(rx, MN_RK_AND, base);

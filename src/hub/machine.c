@@ -4,6 +4,7 @@
  * The read rate is measured once by summing a buffer larger than the caches on all cores
  * and kept in home/cache/machine.json together with the number of cores it was measured on.
  */
+#include "base/clock.h"
 #include "base/pool.h"
 #include "base/status.h"
 #include "hub/hub.h"
@@ -80,13 +81,6 @@ static void read_all(void *ctx, int thread, int n_threads)
     r->sums[thread % 256] = a + b + c + d;      /* so that the reading is not left out */
 }
 
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static double measure(void)
 {
     reading r = { 0 };
@@ -98,9 +92,9 @@ static double measure(void)
     r.words = words;
     if (mn_pool_create(&r.pool, 0, NULL) == MINERVA_OK) {
         for (int i = 0; i < ROUNDS; i++) {
-            double start = now_s();
+            double start = mn_clock_s();
             mn_pool_run(r.pool, read_all, &r);
-            double rate = BUFFER_BYTES / (now_s() - start);
+            double rate = BUFFER_BYTES / (mn_clock_s() - start);
             if (rate > best) best = rate;
         }
         mn_pool_free(r.pool);

@@ -5,6 +5,7 @@
  * (writes) or the read's own flag -> owner.
  */
 #include "runtime/disk_tier.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/status.h"
 
@@ -66,10 +67,11 @@ struct mn_disk_tier {
     pthread_t thread;
 };
 
-static double clock_s(clockid_t which)
+/* Seconds since 1970: files outlive the process. */
+static double wall_s(void)
 {
     struct timespec t;
-    clock_gettime(which, &t);
+    clock_gettime(CLOCK_REALTIME, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -189,7 +191,7 @@ static minerva_status read_file(const mn_disk_tier *t, job *j, minerva_error *er
 static void do_job(mn_disk_tier *t, job *j)
 {
     char path[PATH];
-    double start = clock_s(CLOCK_MONOTONIC);
+    double start = mn_clock_s();
     switch (j->kind) {
     case JOB_WRITE: j->status = write_file(t, j, &j->err); break;
     case JOB_READ: j->status = read_file(t, j, &j->err); break;
@@ -197,7 +199,7 @@ static void do_job(mn_disk_tier *t, job *j)
         if (path_of(t, j->name, path)) unlink(path);
         break;
     }
-    j->seconds = clock_s(CLOCK_MONOTONIC) - start;
+    j->seconds = mn_clock_s() - start;
 }
 
 /* Under the mutex: what a finished job means for the owner. */
@@ -381,7 +383,7 @@ void mn_disk_touch(mn_disk_tier *t, mn_disk_file *f)
     if (f->gone) return;
     unlink_file(t, f);
     link_newest(t, f);
-    f->used_at = clock_s(CLOCK_REALTIME);
+    f->used_at = wall_s();
 }
 
 void mn_disk_pin(mn_disk_file *f) { f->pins++; }
@@ -583,7 +585,7 @@ mn_disk_file *mn_disk_store(mn_disk_tier *t, const mn_segment *segment, mn_buffe
     size_t tokens = (size_t)s->to * sizeof *s->tokens;
     *f = (mn_disk_file){ .from = s->from, .to = s->to, .trims_to = s->trims_to,
                          .has_logits = s->logits_bytes > 0, .size_bytes = size, .owner = owner,
-                         .used_at = clock_s(CLOCK_REALTIME) };
+                         .used_at = wall_s() };
     f->key[0] = mn_hash64(s->tokens, tokens, s->tenant ^ s->model);
     f->key[1] = mn_hash64(s->tokens, tokens, f->key[0] ^ s->tenant);
     j->kind = JOB_WRITE;

@@ -1,19 +1,13 @@
 /* The generation loop: reuse what the session holds of the prompt, evaluate the rest, then
  * sample and evaluate token by token, or a token with guesses of what follows it
  * (speculate.h).  Text, stop strings and ends are stream.c's. */
+#include "base/clock.h"
 #include "base/status.h"
 #include "runtime/speculate.h"
 #include "runtime/stream.h"
 
 #include <stdlib.h>
 #include <time.h>
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Keep of the session what the prompt begins with, evaluate the rest.  The last token is
  * evaluated in any case, since its logits are wanted. */
@@ -70,9 +64,9 @@ static minerva_status run_pass(minerva_session *s, mn_guesser *g, pass *p, int32
     if (st != MINERVA_OK) return st;
     p->n += n_guesses;
     while (p->n > 1 && s->tokens.n + (size_t)p->n > context) p->n--;
-    double start = now_s();
+    double start = mn_clock_s();
     st = mn_runtime_eval(s, p->ids, (size_t)p->n, NULL, logits, NULL, err);
-    p->seconds = now_s() - start;
+    p->seconds = mn_clock_s() - start;
     return st;
 }
 
@@ -156,7 +150,7 @@ minerva_status minerva_generate(minerva_session *s, const int32_t *prompt, size_
     if (!options->no_guessing) logits_bytes *= 1 + MN_MAX_GUESSES;
     mn_guesser *guesser = NULL;
     float *logits = malloc(logits_bytes);
-    double start = now_s(), middle = start;
+    double start = mn_clock_s(), middle = start;
     st = logits ? mn_stream_prompt(&stream, prompt, n, &why)
                 : mn_fail_memory(&why, logits_bytes);
     if (st == MINERVA_OK) st = make_guesser(&guesser, s, options, prompt, n, &why);
@@ -167,7 +161,7 @@ minerva_status minerva_generate(minerva_session *s, const int32_t *prompt, size_
     }
     if (st == MINERVA_OK) {
         st = take_prompt(s, prompt, n, logits, &r.n_cached, &why);
-        middle = now_s();
+        middle = mn_clock_s();
         if (st == MINERVA_OK) st = loop(&stream, s, guesser, logits, &why);
     }
     if (st == MINERVA_CANCELLED) {
@@ -175,7 +169,7 @@ minerva_status minerva_generate(minerva_session *s, const int32_t *prompt, size_
         st = mn_stream_end(&stream, MINERVA_FINISH_CANCELLED, &why);
     }
     r.prompt_s = middle - start;
-    r.generate_s = now_s() - middle;
+    r.generate_s = mn_clock_s() - middle;
     r.n_generated = stream.n_generated;
     r.n_forced = stream.n_forced;
     r.finish = stream.finish;

@@ -26,6 +26,7 @@
  *     cut back (recurrent layers, windows): where the prompt left a known path, at regular
  *     distances, and shortly before its end, which chat templates tend to rewrite.
  */
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "runtime/pace.h"
@@ -114,13 +115,6 @@ struct minerva_scheduler {
     int32_t n_answers, n_prompt_tokens;     /* in the batch */
     int64_t n_passes;
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool list_add(request_list *l, minerva_request *r)
 {
@@ -248,7 +242,7 @@ static minerva_status request_create(minerva_request **out, const minerva_model 
     r->tenant = o->tenant ? mn_hash64(o->tenant, strlen(o->tenant), 1) : 0;
     r->on_done = o->on_done;
     r->n_prompt = r->result.n_prompt = o->n_prompt;
-    r->submitted_s = now_s();
+    r->submitted_s = mn_clock_s();
     st = copy_options(r, &o->generate, err);
     if (st == MINERVA_OK) st = mn_stream_init(&r->stream, m, &r->options, err);
     if (st == MINERVA_OK) st = mn_stream_prompt(&r->stream, o->prompt, o->n_prompt, err);
@@ -329,7 +323,7 @@ static void finish(minerva_scheduler *s, minerva_request *r, const minerva_error
     else if (r->seq) s->model->backend->seq_free(s->model->engine, r->seq);
     r->seq = NULL;
     r->phase = PHASE_DONE;
-    double end = now_s(), first = r->first_s > 0 ? r->first_s : end;
+    double end = mn_clock_s(), first = r->first_s > 0 ? r->first_s : end;
     r->result.finish = r->stream.finished ? r->stream.finish : MINERVA_FINISH_CANCELLED;
     r->result.n_generated = r->stream.n_generated;
     r->result.stop = r->stream.stop;
@@ -685,7 +679,7 @@ static minerva_status sample_row(minerva_scheduler *s, minerva_request *r, const
 {
     int32_t token;
     size_t context = (size_t)minerva_model_context(s->model), n = 0;
-    if (r->first_s <= 0) r->first_s = now_s();
+    if (r->first_s <= 0) r->first_s = mn_clock_s();
     r->phase = PHASE_DECODE;
     minerva_status st = mn_stream_step(&r->stream, logits, &token, err);
     if (st != MINERVA_OK || r->stream.finished) return st;
@@ -743,10 +737,10 @@ static bool step(minerva_scheduler *s)
         mn_output out = { 0 };
         int32_t n = build_batch(s);
         if (!n) return false;
-        double start = now_s();
+        double start = mn_clock_s();
         minerva_status st = forward(s, n, &out, &err);
         if (st == MINERVA_OK) {
-            mn_pace_note(&s->pace, s->n_answers, s->n_prompt_tokens, now_s() - start);
+            mn_pace_note(&s->pace, s->n_answers, s->n_prompt_tokens, mn_clock_s() - start);
             s->n_passes++;
             take_results(s, &out);
             return true;
@@ -808,10 +802,10 @@ static bool restore_some(minerva_scheduler *s)
 static bool save_some(minerva_scheduler *s)
 {
     if (!s->cache || !mn_prefix_cache_disk_turn(s->cache)) return false;
-    double start = now_s();
+    double start = mn_clock_s();
     if (s->running.n && start < s->next_save_s) return false;
     if (!mn_prefix_cache_save(s->cache)) return false;
-    double end = now_s();
+    double end = mn_clock_s();
     s->next_save_s = end + 9 * (end - start);
     return true;
 }
@@ -819,8 +813,8 @@ static bool save_some(minerva_scheduler *s)
 /* At the end: write what is not on disk yet, for FLUSH_S at most. */
 static void save_rest(minerva_scheduler *s)
 {
-    double end = now_s() + FLUSH_S;
-    while (s->cache && now_s() < end && mn_prefix_cache_disk_turn(s->cache)) {
+    double end = mn_clock_s() + FLUSH_S;
+    while (s->cache && mn_clock_s() < end && mn_prefix_cache_disk_turn(s->cache)) {
         if (mn_prefix_cache_save(s->cache) || mn_prefix_cache_disk_idle(s->cache)) continue;
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);

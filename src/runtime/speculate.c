@@ -7,6 +7,7 @@
  * Paying: with t1 and tk the times of passes without and with guesses (running means) and r
  * the mean number of right guesses, guessing pays while (1 + r) / tk > 1 / t1. */
 #include "runtime/speculate.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/status.h"
 
@@ -34,13 +35,6 @@ struct mn_guesser {
     double draft_s;             /* of the last guess */
     int32_t pause, next_pause;
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 minerva_status mn_guesser_create(mn_guesser **out, const minerva_model *model,
                                  minerva_session *draft, minerva_error *err)
@@ -200,9 +194,9 @@ minerva_status mn_guesser_guess(mn_guesser *g, int32_t *ids, int32_t *n, minerva
         g->draft_s = 0;
         return MINERVA_OK;
     }
-    double start = now_s();
+    double start = mn_clock_s();
     minerva_status st = ask_draft(g, ids, n, err);
-    g->draft_s = now_s() - start;
+    g->draft_s = mn_clock_s() - start;
     return st;
 }
 

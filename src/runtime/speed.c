@@ -9,6 +9,7 @@
  * sees; a prompt token needs the multiply-accumulates of the layers' matrices and of its
  * attention.  The rates are what the backend measures on this machine just now.
  */
+#include "base/clock.h"
 #include "base/status.h"
 #include "runtime/runtime.h"
 
@@ -17,13 +18,6 @@
 #include <time.h>
 
 enum { MAX_REPETITIONS = 1000 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int by_value(const void *a, const void *b)
 {
@@ -51,12 +45,12 @@ static minerva_status one_run(minerva_model *m, bool prompt, int32_t n, int32_t 
     random_tokens(ids, (size_t)depth, vocab, &state);
     if (depth) st = mn_runtime_eval(s, ids, (size_t)depth, NULL, NULL, NULL, err);
     random_tokens(ids, (size_t)n, vocab, &state);
-    double start = now_s();
+    double start = mn_clock_s();
     if (st == MINERVA_OK && prompt)
         st = mn_runtime_eval(s, ids, (size_t)n, logits, NULL, NULL, err);
     for (int32_t i = 0; i < n && !prompt && st == MINERVA_OK; i++)
         st = mn_runtime_eval(s, ids + i, 1, logits, NULL, NULL, err);
-    *seconds = now_s() - start;
+    *seconds = mn_clock_s() - start;
     minerva_session_free(s);
     return st;
 }
@@ -85,13 +79,13 @@ static minerva_status run_streams(minerva_model *m, int32_t streams, int32_t n, 
         }
         spans[i] = (mn_span){ seqs[i], i, 1 };
     }
-    double start = now_s();
+    double start = mn_clock_s();
     for (int32_t i = 0; i < n && st == MINERVA_OK; i++) {
         random_tokens(ids, count, b->vocab(m->engine), &state);
         st = b->forward(m->engine, &(mn_batch){ .tokens = ids, .n_tokens = streams,
                         .spans = spans, .n_spans = streams }, &out, err);
     }
-    *seconds = now_s() - start;
+    *seconds = mn_clock_s() - start;
     for (size_t i = 0; seqs && i < count; i++) b->seq_free(m->engine, seqs[i]);
     pthread_mutex_unlock(&m->engine_lock);
     free(seqs);

@@ -11,6 +11,7 @@
  *     `unwanted`, and the thread stops at the next text.
  */
 #include "server/ollama.h"
+#include "base/clock.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -154,7 +155,7 @@ static json_t *vector_of(const task *t, size_t i)
 /* Takes data. */
 static json_t *shaped(const task *t, json_t *data, json_int_t n)
 {
-    json_int_t ns = (json_int_t)((mn_now_s() - t->started_s) * 1e9);
+    json_int_t ns = (json_int_t)((mn_clock_s() - t->started_s) * 1e9);
     if (t->shape == SHAPE_OPENAI)
         return json_pack("{s:s, s:o, s:s, s:{s:I, s:I}}", "object", "list", "data", data, "model",
                          t->model->name, "usage", "prompt_tokens", n, "total_tokens", n);
@@ -283,7 +284,7 @@ static void serve(mn_call *call, unsigned where, answer_shape shape)
         return;
     }
     *t = (task){ .server = call->server, .model = m, .http = call->http,
-                 .shape = shape, .truncate = shape != SHAPE_OPENAI, .started_s = mn_now_s() };
+                 .shape = shape, .truncate = shape != SHAPE_OPENAI, .started_s = mn_clock_s() };
     mn_model_hold(m);
     read_form(&p, t);
     mn_param_bool(&p, "truncate", &t->truncate);

@@ -10,6 +10,7 @@
  * timer per connection serves whichever deadline is in force.
  */
 #include "server/http.h"
+#include "base/clock.h"
 #include "base/status.h"
 #include "server/http_parse.h"
 #include "server/tls.h"
@@ -85,13 +86,6 @@ struct mn_http {
 
 static void conn_next_request(mn_http_conn *c);
 static void conn_read(mn_http_conn *c);
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void set_timer(mn_http_conn *c, int seconds)
 {
@@ -365,7 +359,7 @@ static bool read_head(mn_http_conn *c)
     r->conn = c;
     r->id = ++c->http->next_id;
     r->boot = c->http->boot;
-    r->arrived_s = now_s();
+    r->arrived_s = mn_clock_s();
     name_peer(c, r);
     int status = mn_http_parse_head(r, head, (size_t)len, &c->framing, &why);
     evbuffer_drain(in, (size_t)len);

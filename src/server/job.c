@@ -1,5 +1,6 @@
 /* Answers in the making; see job.h. */
 #include "server/job.h"
+#include "base/clock.h"
 
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -24,13 +25,6 @@ typedef struct {
 } event;
 
 static void on_event(void *arg);
-
-double mn_now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void mn_make_id(char *out, size_t len)
 {
@@ -110,7 +104,7 @@ json_t *mn_buffer_string(const mn_buffer *b)
 static void send_bytes(mn_job *j, const char *data, size_t len)
 {
     if (!j->http) return;
-    j->sent_s = mn_now_s();
+    j->sent_s = mn_clock_s();
     mn_http_stream_write(j->http, data, len);
 }
 
@@ -430,7 +424,7 @@ static void begin_stream(mn_job *j)
     mn_http_stream_begin(j->http, 200, j->form->is_sse ? "text/event-stream"
                                                        : "application/x-ndjson",
                          "Cache-Control: no-cache\r\n");
-    j->sent_s = mn_now_s();
+    j->sent_s = mn_clock_s();
     if (j->form->begin) j->form->begin(j);
 }
 
@@ -443,7 +437,7 @@ bool mn_job_prepare(mn_call *call, const mn_reply_form *form)
     if (!j) return false;
     *j = (mn_job){ .server = call->server, .model = call->model, .form = form,
                    .tenant = call->tenant, .created = (int64_t)time(NULL),
-                   .started_s = mn_now_s(), .g = mn_generation_create(call) };
+                   .started_s = mn_clock_s(), .g = mn_generation_create(call) };
     size_t n = (size_t)snprintf(j->id, sizeof j->id, "%s", form->id_prefix);
     mn_make_id(j->id + n, 24);
     call->state = j;

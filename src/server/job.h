@@ -105,7 +105,6 @@ mn_usage mn_job_usage(const mn_job *j);
 const char *mn_choice_finish(const mn_choice *c);
 /* A token with its log probability, OpenAI's form. */
 json_t *mn_take_logprobs(mn_choice *c);
-double mn_now_s(void);
 /* `len` letters and digits that no other call gets; out has len + 1 bytes. */
 void mn_make_id(char *out, size_t len);
 

@@ -16,6 +16,8 @@
  * (4) Names from clients are compared with the list, never made into a path.
  */
 #include "server/server.h"
+#include "base/clock.h"
+#include "base/status.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -74,25 +76,6 @@ struct mn_models {
     mn_models_stats stats;
     atomic_bool quit;
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-__attribute__((format(printf, 3, 4)))
-static minerva_status fail(minerva_error *err, minerva_status code, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    err->code = code;
-    err->offset = -1;
-    vsnprintf(err->message, sizeof err->message, fmt, ap);
-    va_end(ap);
-    return code;
-}
 
 static double gb(size_t bytes) { return (double)bytes / 1e9; }
 
@@ -206,7 +189,7 @@ minerva_status mn_model_estimate(const mn_loaded_model *m, mn_model_fit *out, mi
 static minerva_status refuse_misfit(const mn_loaded_model *m, minerva_error *err)
 {
     const mn_model_fit *f = &m->state->fit;
-    return fail(err, MINERVA_LIMIT, "model: \"%.80s\" needs %.2f GB (weights %.2f, working memory "
+    return mn_fail(err, MINERVA_LIMIT, "model: \"%.80s\" needs %.2f GB (weights %.2f, working memory "
                 "%.2f, cache %.2f); the limit of all models is %.2f GB (--memory)", m->name,
                 gb(f->need_bytes), gb(f->weight_bytes), gb(f->fixed_bytes), gb(f->cache_bytes),
                 gb(f->limit_bytes));
@@ -336,10 +319,11 @@ static void load_failed(struct mn_model_state *st)
 
 static void start_estimate(struct mn_model_state *st)
 {
-    st->started_s = now_s();
+    st->started_s = mn_clock_s();
+    st->err = (minerva_error){ .offset = -1 };
     atomic_store(&st->permille, 0);
     if (begin(st, ESTIMATING, estimate)) return;
-    fail(&st->err, MINERVA_MEMORY, "no thread to load the model with");
+    mn_fail(&st->err, MINERVA_MEMORY, "no thread to load the model with");
     load_failed(st);
 }
 
@@ -349,7 +333,7 @@ static void become_ready(struct mn_model_state *st)
     st->m->scheduler = st->scheduler;
     st->m->loaded_at = (int64_t)time(NULL);
     st->phase = READY;
-    st->used_s = now_s();
+    st->used_s = mn_clock_s();
     st->load_s = st->used_s - st->started_s;
     st->server->models->stats.n_loads++;
     mn_server_log(st->server, MINERVA_LOG_INFO, "loaded", "model", MN_LOG_TEXT, st->m->name,
@@ -407,7 +391,7 @@ static void admit(struct mn_model_state *st)
         refuse_misfit(st->m, &st->err);
         load_failed(st);
     } else if (need + bytes_pinned(all) > all->limit_bytes) {
-        fail(&st->err, MINERVA_MEMORY, "model: \"%.80s\" needs %.2f GB; of %.2f GB, %.2f GB are "
+        mn_fail(&st->err, MINERVA_MEMORY, "model: \"%.80s\" needs %.2f GB; of %.2f GB, %.2f GB are "
              "held by pinned models", st->m->name, gb(need), gb(all->limit_bytes),
              gb(bytes_pinned(all)));
         load_failed(st);
@@ -417,7 +401,7 @@ static void admit(struct mn_model_state *st)
         if (begin(st, LOADING, load)) return;
         all->used_bytes -= need;
         st->need_bytes = 0;
-        fail(&st->err, MINERVA_MEMORY, "no thread to load the model with");
+        mn_fail(&st->err, MINERVA_MEMORY, "no thread to load the model with");
         load_failed(st);
     } else {
         mn_loaded_model *victim;
@@ -506,7 +490,7 @@ void mn_model_want(mn_loaded_model *m, mn_call *call, void (*then)(mn_call *call
     }
     waiter *w = st->n_waiting < MAX_WAITING ? malloc(sizeof *w) : NULL;
     if (!w) {
-        fail(&call->err, MINERVA_FULL, "model: %d requests are waiting for \"%.80s\" to be "
+        mn_fail(&call->err, MINERVA_FULL, "model: %d requests are waiting for \"%.80s\" to be "
              "loaded", st->n_waiting, m->name);
         then(call);
         return;
@@ -531,7 +515,7 @@ void mn_model_release(mn_loaded_model *m)
 {
     struct mn_model_state *st = m->state;
     st->refs--;
-    st->used_s = now_s();
+    st->used_s = mn_clock_s();
     if (st->refs == 0 && st->phase == LEAVING && !atomic_load(&st->server->models->quit))
         start_unload(st);
 }
@@ -651,7 +635,7 @@ static void scan(mn_server *s, const char *dir, const char *prefix, int depth)
 void mn_models_rescan(mn_server *s)
 {
     struct mn_models *all = s->models;
-    double now = now_s();
+    double now = mn_clock_s();
     if (!s->o->model_dir || (all->scanned_s && now - all->scanned_s < 1)) return;
     all->scanned_s = now;
     for (size_t i = 0; i < all->n; i++) all->items[i]->state->in_dir = i < s->o->n_models;
@@ -690,7 +674,7 @@ json_t *mn_model_object(const mn_loaded_model *m)
     if (st->phase == ESTIMATING || st->phase == WAITING || st->phase == LOADING)
         json_object_set_new(o, "progress", json_real(atomic_load(&st->permille) / 1000.0));
     if (st->phase == READY && !st->pinned && st->keep_alive_s >= 0) {
-        double left = st->refs ? st->keep_alive_s : st->used_s + st->keep_alive_s - now_s();
+        double left = st->refs ? st->keep_alive_s : st->used_s + st->keep_alive_s - mn_clock_s();
         json_object_set_new(o, "unloads_in_s", json_integer((json_int_t)(left > 0 ? left : 0)));
     }
     return o;
@@ -712,7 +696,7 @@ static minerva_status load_named(mn_server *s, mn_loaded_model *m, minerva_error
 {
     struct mn_model_state *st = m->state;
     struct mn_models *all = s->models;
-    st->started_s = now_s();
+    st->started_s = mn_clock_s();
     if (describe(m, &st->fit, err) != MINERVA_OK) return err->code;
     settle_fit(s, &st->fit);
     /* Several share what one would have for its cache. */
@@ -746,14 +730,14 @@ minerva_status mn_models_create(mn_server *s, minerva_error *err)
 {
     const mn_server_options *o = s->o;
     s->models = calloc(1, sizeof *s->models);
-    if (!s->models) return fail(err, MINERVA_MEMORY, "out of memory");
+    if (!s->models) return mn_fail(err, MINERVA_MEMORY, "out of memory");
     s->models->limit_bytes = o->memory_bytes ? o->memory_bytes : default_limit();
     for (size_t i = 0; i < o->n_models; i++) {
         if (find(s->models, o->models[i].name))
-            return fail(err, MINERVA_INVALID, "model %s: one of each name expected",
+            return mn_fail(err, MINERVA_INVALID, "model %s: one of each name expected",
                         o->models[i].name);
         mn_loaded_model *m = add(s, o->models[i].name, o->models[i].path);
-        if (!m) return fail(err, MINERVA_MEMORY, "out of memory");
+        if (!m) return mn_fail(err, MINERVA_MEMORY, "out of memory");
         m->state->in_dir = true;
         if (!o->on_demand && load_named(s, m, err) != MINERVA_OK) return err->code;
     }
@@ -763,8 +747,8 @@ minerva_status mn_models_create(mn_server *s, minerva_error *err)
 
 void mn_models_cut(mn_server *s)
 {
-    minerva_error err;
-    fail(&err, MINERVA_CANCELLED, "the server is shutting down");
+    minerva_error err = { 0 };
+    mn_fail(&err, MINERVA_CANCELLED, "the server is shutting down");
     for (size_t i = 0; s->models && i < s->models->n; i++)
         if (s->models->items[i]->state->first) answer_waiting(s->models->items[i], &err);
 }

@@ -5,6 +5,7 @@
  * loads its model (or, with keep_alive 0, unloads it).
  */
 #include "server/ollama.h"
+#include "base/clock.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -66,7 +67,7 @@ static void set_end(const mn_job *j, json_t *frame)
     const minerva_generate_result *r = &c->result;
     mn_usage u = mn_job_usage(j);
     bool length = !strcmp(mn_choice_finish(c), "length");
-    double total = mn_now_s() - j->started_s;
+    double total = mn_clock_s() - j->started_s;
     json_object_set_new(frame, "done_reason", json_string(length ? "length" : "stop"));
     json_object_set_new(frame, "total_duration", json_integer((json_int_t)(total * 1e9)));
     json_object_set_new(frame, "load_duration", json_integer(0));

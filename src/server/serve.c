@@ -1,5 +1,7 @@
 /* Starting, draining and stopping the server. */
 #include "server/chat_store.h"
+#include "base/clock.h"
+#include "base/status.h"
 #include "server/server.h"
 
 #include <openssl/sha.h>
@@ -12,25 +14,6 @@
 
 enum { DRAIN_S = 30, CUT_S = 2, TICK_MS = 100 };
 
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-__attribute__((format(printf, 3, 4)))
-static minerva_status fail(minerva_error *err, minerva_status code, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    err->code = code;
-    err->offset = -1;
-    vsnprintf(err->message, sizeof err->message, fmt, ap);
-    va_end(ap);
-    return code;
-}
-
 static void on_finished(void *ctx, const mn_http_request *r)
 {
     mn_server *s = ctx;
@@ -42,7 +25,7 @@ static void on_finished(void *ctx, const mn_http_request *r)
                   "method", MN_LOG_TEXT, r->method ? r->method : "-", "path", MN_LOG_TEXT,
                   r->path ? r->path : "-", "model", MN_LOG_TEXT, r->model, "status", MN_LOG_INT,
                   (long long)r->status, "bytes", MN_LOG_INT, (long long)r->sent_bytes, "seconds",
-                  MN_LOG_REAL, now_s() - r->arrived_s, NULL);
+                  MN_LOG_REAL, mn_clock_s() - r->arrived_s, NULL);
 }
 
 /* ---- keys -------------------------------------------------------------------------- */
@@ -62,7 +45,7 @@ static minerva_status add_keys(mn_server *s, minerva_error *err)
 {
     const mn_server_options *o = s->o;
     s->keys = calloc(o->n_keys + 1, sizeof *s->keys);
-    if (!s->keys) return fail(err, MINERVA_MEMORY, "out of memory");
+    if (!s->keys) return mn_fail(err, MINERVA_MEMORY, "out of memory");
     for (size_t i = 0; i < o->n_keys; i++) {
         const char *colon = strchr(o->keys[i], ':');
         if (!strncmp(o->keys[i], "sha256:", 7)) colon = NULL;
@@ -72,10 +55,10 @@ static minerva_status add_keys(mn_server *s, minerva_error *err)
         else snprintf(k->name, sizeof k->name, "key%zu", i + 1);
         if (strncmp(secret, "sha256:", 7)) {
             if (strlen(secret) < 8)
-                return fail(err, MINERVA_INVALID, "key %zu: at least 8 characters expected", i + 1);
+                return mn_fail(err, MINERVA_INVALID, "key %zu: at least 8 characters expected", i + 1);
             SHA256((const unsigned char *)secret, strlen(secret), k->digest);
         } else if (!read_digest(secret + 7, k->digest)) {
-            return fail(err, MINERVA_INVALID, "key %zu: 64 hexadecimal digits expected behind "
+            return mn_fail(err, MINERVA_INVALID, "key %zu: 64 hexadecimal digits expected behind "
                         "sha256:", i + 1);
         }
     }
@@ -107,7 +90,7 @@ static void on_signal(void *arg)
         return;
     }
     s->draining = true;
-    s->drain_until_s = now_s() + (s->o->drain_s ? s->o->drain_s : DRAIN_S);
+    s->drain_until_s = mn_clock_s() + (s->o->drain_s ? s->o->drain_s : DRAIN_S);
     mn_server_log(s, MINERVA_LOG_INFO, "draining", "answers", MN_LOG_INT, (long long)s->n_active,
                   NULL);
     mn_http_stop_accepting(s->http);
@@ -129,7 +112,7 @@ static void on_hangup(void *arg)
 static void on_tick(void *arg)
 {
     mn_server *s = arg;
-    double now = now_s();
+    double now = mn_clock_s();
     mn_jobs_keep_alive(s, now);
     mn_admin_tick(s);
     mn_models_tick(s, now);
@@ -155,8 +138,8 @@ static void open_chats(mn_server *s)
 
 minerva_status mn_serve(const mn_server_options *options, minerva_error *err)
 {
-    mn_server s = { .o = options, .started_s = now_s() };
-    minerva_error ignored;
+    mn_server s = { .o = options, .started_s = mn_clock_s() };
+    minerva_error ignored = { 0 };
     if (!err) err = &ignored;
     mn_http_options http = {
         .host = options->host, .port = options->port < 0 ? 0 : options->port ? options->port : 11434,
@@ -174,7 +157,7 @@ minerva_status mn_serve(const mn_server_options *options, minerva_error *err)
     if (st == MINERVA_OK) st = mn_workers_create(&s.workers, &s, err);
     if (st == MINERVA_OK) st = mn_embedder_create(&s.embedder, &s, err);
     if (st == MINERVA_OK && !(s.responses = mn_response_store_create()))
-        st = fail(err, MINERVA_MEMORY, "out of memory");
+        st = mn_fail(err, MINERVA_MEMORY, "out of memory");
     if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGTERM, on_signal, &s, err);
     if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGINT, on_signal, &s, err);
     if (st == MINERVA_OK) st = mn_http_on_signal(s.http, SIGHUP, on_hangup, &s, err);

@@ -8,6 +8,7 @@
  * runs, since a ceiling is what the machine does when nothing disturbs it. */
 #include "backend/native/cpu/peak.h"
 #include "backend/native/native.h"
+#include "base/clock.h"
 #include "base/status.h"
 
 #include <stdio.h>
@@ -30,13 +31,6 @@ typedef struct {
     _Atomic int64_t macs;
     _Atomic uint64_t sum;                   /* so that the reads are not left out */
 } measurement;
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- reading ----------------------------------------------------------------------- */
 
@@ -71,9 +65,9 @@ static minerva_status measure_reads(mn_pool *pool, double *bytes_per_s, minerva_
     measurement m = { .block = block, .size_bytes = size };
     double best = 1e30;
     for (int i = 0; i < READ_RUNS; i++) {
-        double start = now_s();
+        double start = mn_clock_s();
         mn_pool_run(pool, read_part, &m);
-        double seconds = now_s() - start;
+        double seconds = mn_clock_s() - start;
         if (seconds < best) best = seconds;
     }
     free(block);
@@ -97,9 +91,9 @@ static double macs_per_s(mn_pool *pool, mn_peak_fn *multiply)
     if (!multiply) return 0;
     for (int i = 0; i < MULTIPLY_RUNS; i++) {
         m.macs = 0;
-        double start = now_s();
+        double start = mn_clock_s();
         mn_pool_run(pool, multiply_part, &m);
-        double seconds = now_s() - start, rate = (double)m.macs / seconds;
+        double seconds = mn_clock_s() - start, rate = (double)m.macs / seconds;
         if (rate > best) best = rate;
         if (i == 0) m.rounds = (int64_t)((double)m.rounds * multiply_s / (seconds + 1e-9)) + 1;
     }

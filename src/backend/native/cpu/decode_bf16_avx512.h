@@ -76,31 +76,20 @@ MN_INLINE void mn_part_bf16(int kind, const uint8_t *p, int part, const float *s
 MN_INLINE void mn_row_bf16(int kind, const mn_weight *w, int64_t row, int64_t col,
                            int64_t n_cols, float *planes, uint8_t *out, int64_t line)
 {
-    const int bytes = mn_step_bytes(kind), groups = MN_STEP / mn_group(kind);
+    const int bytes = mn_step_bytes(kind);
     const __m512 round = _mm512_set1_ps(MN_BF16_ROUND);
     const __m512 offset = _mm512_set1_ps(-mn_code_offset(kind));
     const uint8_t *p = w->data + row * (int64_t)w->row_bytes + col / MN_STEP * bytes;
     float *plane_s = planes, *plane_m = planes + w->cols / mn_group(kind) + 80;
-    if (mn_has_planes(kind)) {
-        mn_row_planes(kind, w, row, plane_s, plane_m);
-        plane_s += col / mn_group(kind);
-        plane_m += col / mn_group(kind);
-    }
+    if (mn_has_planes(kind)) mn_row_planes(kind, w, row, plane_s, plane_m);
+    const float *at_s = plane_s + col / mn_group(kind), *at_m = plane_m + col / mn_group(kind);
     uint8_t last[MN_STEP_BYTES_MAX] = { 0 };
     for (int64_t c = 0; c < n_cols; c += MN_STEP) {
         if (n_cols - c < MN_STEP) {
             memcpy(last, p, (size_t)((n_cols - c) * bytes / MN_STEP));
             p = last;
         }
-        mn_scales w256 = { .m = _mm512_setzero_ps() };
-        if (mn_has_planes(kind)) {
-            w256.s = groups == 16 ? _mm512_loadu_ps(plane_s) : mn_8(_mm256_loadu_ps(plane_s));
-            if (mn_has_min(kind)) w256.m = mn_8(_mm256_loadu_ps(plane_m));
-            plane_s += groups;
-            plane_m += groups;
-        } else {
-            w256 = mn_step_scales(kind, p);
-        }
+        mn_scales w256 = mn_next_scales(kind, p, &at_s, &at_m);
         float s[16], m[16];
         _mm512_storeu_ps(s, _mm512_mul_ps(w256.s, round));
         _mm512_storeu_ps(m, _mm512_mul_ps(_mm512_fmadd_ps(w256.s, offset, w256.m), round));

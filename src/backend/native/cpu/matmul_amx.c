@@ -21,6 +21,7 @@
  */
 #include "backend/native/cpu/decode_bf16_avx512.h"
 #include "backend/native/cpu/tiles_avx512.h"
+#include "backend/native/cpu/tiles_amx.h"
 
 enum { PIECE = 256, CHUNK = 2048, TOKENS = 512, TILE_BYTES = 1024 };
 
@@ -58,21 +59,6 @@ static void make_bf16(const mn_pack *pack, const int32_t *tokens, int n, int64_t
 }
 
 /* ---- tiles -------------------------------------------------------------------------- */
-
-static void configure(void)
-{
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } config = { .palette = 1 };
-    for (int i = 0; i < 8; i++) {
-        config.row_bytes[i] = 64;
-        config.rows[i] = 16;
-    }
-    __asm__ volatile("" : : "r"(&config) : "memory");  /* all of it is read, not 8 bytes */
-    _tile_loadconfig(&config);
-}
 
 typedef struct {
     float *c[2][2];                     /* [row tile][token tile], 1 KiB each */
@@ -173,7 +159,7 @@ MN_INLINE void run(int kind, const mn_pack *pack, const mn_job *job, int64_t row
     mn_pack_bf16 form = mn_pack_bf16_of(pack);
     scratch_layout *s = scratch;
     const mn_weight *w = job->w;
-    configure();
+    mn_tile_load_full();
     for (int32_t t = 0; t < job->n_tokens; t += TOKENS) {
         block b = { .form = &form, .job = job, .row = row, .n_rows = n_rows, .token = t, .s = s };
         b.n_tokens = job->n_tokens - t < TOKENS ? job->n_tokens - t : TOKENS;

@@ -92,26 +92,15 @@ MN_INLINE void expand_row(int kind, const mn_weight *w, int64_t row, int64_t col
     uint8_t *codes = s->codes[at];
     float *scale = s->scale[at], *min = s->min[at];
     float *plane_s = s->planes, *plane_m = plane_s + w->cols / mn_group(kind) + 80;
-    if (mn_has_planes(kind)) {
-        mn_row_planes(kind, w, row, plane_s, plane_m);
-        plane_s += col / mn_group(kind);
-        plane_m += col / mn_group(kind);
-    }
+    if (mn_has_planes(kind)) mn_row_planes(kind, w, row, plane_s, plane_m);
+    const float *at_s = plane_s + col / mn_group(kind), *at_m = plane_m + col / mn_group(kind);
     uint8_t last[MN_STEP_BYTES_MAX] = { 0 };
     for (int64_t c = 0; c < n_cols; c += MN_STEP) {
         if (n_cols - c < MN_STEP) {
             memcpy(last, p, (size_t)((n_cols - c) * bytes / MN_STEP));
             p = last;
         }
-        mn_scales w256 = { .m = _mm512_setzero_ps() };
-        if (mn_has_planes(kind)) {
-            w256.s = groups == 16 ? _mm512_loadu_ps(plane_s) : mn_8(_mm256_loadu_ps(plane_s));
-            if (mn_has_min(kind)) w256.m = mn_8(_mm256_loadu_ps(plane_m));
-            plane_s += groups;
-            plane_m += groups;
-        } else {
-            w256 = mn_step_scales(kind, p);
-        }
+        mn_scales w256 = mn_next_scales(kind, p, &at_s, &at_m);
         _mm512_storeu_ps(scale, w256.s);        /* 8 of 16 are overwritten by the next step */
         if (mn_has_min(kind)) _mm512_storeu_ps(min, w256.m);
         _mm512_storeu_si512(codes, mn_codes(kind, p, 0));

@@ -7,6 +7,7 @@
  *
  * (1) The configuration is set and released inside each call. */
 #include "backend/native/cpu/ops.h"
+#include "backend/native/cpu/tiles_amx.h"
 
 #include <immintrin.h>
 #include <stddef.h>
@@ -15,11 +16,7 @@ enum { SIDE = 16 };
 
 static void configure(int32_t rows, int32_t rest)
 {
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } config = { .palette = 1 };
+    mn_tile_config config = { .palette = 1 };
     for (int i = 0; i < 5; i++) config.row_bytes[i] = 64;
     config.rows[0] = config.rows[1] = config.rows[2] = (uint8_t)rows;
     config.rows[3] = config.rows[4] = SIDE;
@@ -29,8 +26,7 @@ static void configure(int32_t rows, int32_t rest)
         config.rows[6] = config.rows[7] = (uint8_t)rest;
         config.row_bytes[6] = config.row_bytes[7] = 64;
     }
-    __asm__ volatile("" : : "r"(&config) : "memory");  /* all of it is read, not 8 bytes */
-    _tile_loadconfig(&config);
+    mn_tile_load_config(&config);
 }
 
 /* At most SIDE rows by one or two tiles of columns. */

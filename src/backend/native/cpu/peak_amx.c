@@ -1,21 +1,12 @@
 /* AMX: 16 x 16 sums of 64 products of bytes, or 32 of bf16, in one instruction. */
 #include "backend/native/cpu/peak.h"
+#include "backend/native/cpu/tiles_amx.h"
 
 #include <immintrin.h>
 
 static void configure(void)
 {
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } config = { .palette = 1 };
-    for (int i = 0; i < 8; i++) {
-        config.row_bytes[i] = 64;
-        config.rows[i] = 16;
-    }
-    __asm__ volatile("" : : "r"(&config) : "memory");  /* all of it is read, not 8 bytes */
-    _tile_loadconfig(&config);
+    mn_tile_load_full();
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);

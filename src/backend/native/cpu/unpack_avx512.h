@@ -388,4 +388,18 @@ MN_INLINE void mn_row_planes(int kind, const mn_weight *w, int64_t row, float *s
     for (int64_t g = n; g % (MN_STEP / mn_group(kind)); g++) s[g] = 0;
 }
 
+/* Scales and minima of the step of 256 columns at p: from the block itself, or from a row's
+ * planes, which go on to the next step. */
+MN_INLINE mn_scales mn_next_scales(int kind, const uint8_t *p, const float **s, const float **m)
+{
+    if (!mn_has_planes(kind)) return mn_step_scales(kind, p);
+    const int groups = MN_STEP / mn_group(kind);
+    mn_scales out = { .m = _mm512_setzero_ps() };
+    out.s = groups == 16 ? _mm512_loadu_ps(*s) : mn_8(_mm256_loadu_ps(*s));
+    if (mn_has_min(kind)) out.m = mn_8(_mm256_loadu_ps(*m));
+    *s += groups;
+    *m += groups;
+    return out;
+}
+
 #endif
