@@ -104,6 +104,13 @@ MINERVA_API int32_t minerva_model_vocab(const minerva_model *model);    /* rows 
 MINERVA_API int32_t minerva_model_context(const minerva_model *model);
 MINERVA_API int32_t minerva_model_hidden(const minerva_model *model);
 
+/* How hidden states become the vector of a text, as the model's files say: the mean of all,
+ * the first token's, the last one's.  RANK: a head that judges a pair of texts, which nothing
+ * here runs.  Files that do not say it: the mean. */
+typedef enum { MINERVA_POOLING_MEAN = 0, MINERVA_POOLING_FIRST, MINERVA_POOLING_LAST,
+               MINERVA_POOLING_RANK } minerva_pooling;
+MINERVA_API minerva_pooling minerva_model_pooling(const minerva_model *model);
+
 /* A JSON object: path, format, family, name, parameters, quantisation, size, context,
  * memory needed, tokenizer, template, backends (which run it, and which is recommended).
  * The caller frees *json with minerva_free(). */

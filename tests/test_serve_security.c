@@ -29,6 +29,8 @@ static const route routes[] = {
     { "POST", "/v1/messages", false, "{" NANO ",\"messages\":" HELLO ",\"max_tokens\":1}", 200 },
     { "POST", "/v1/messages/count_tokens", false, "{" NANO ",\"messages\":" HELLO "}", 200 },
     { "POST", "/v1/embeddings", false, "{\"input\":\"a\"}", 200 },
+    { "POST", "/v1/rerank", false, "{\"query\":\"a\",\"documents\":[\"a\"]}", 200 },
+    { "POST", "/rerank", false, "{\"query\":\"a\",\"documents\":[\"a\"]}", 200 },
     { "POST", "/v1/rerank", false, "{\"query\":\"a\",\"documents\":[\"a\"]}", 0 },
     { "POST", "/tokenize", false, "{\"content\":\"a\"}", 200 },
     { "POST", "/detokenize", false, "{\"tokens\":[1]}", 200 },

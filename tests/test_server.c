@@ -227,6 +227,68 @@ static void embeddings_have_length_one_in_either_form(void **state)
     json_decref(v);
 }
 
+#define ABOUT_CATS "\"model\":\"stories260k\",\"query\":\"Lily saw a cat\",\"documents\":" \
+    "[\"9 + 9 = 18\",{\"text\":\"Lily saw a cat\"},\"Lily saw a dog\"]"
+
+static void documents_are_ranked_by_the_cosine_of_their_embeddings(void **state)
+{
+    json_t *v = json_of(ask(PORT, "/v1/rerank", "{" ABOUT_CATS ",\"return_documents\":true}"), 200);
+    json_t *e = json_of(ask(PORT, "/v1/embeddings", "{\"model\":\"stories260k\",\"input\":"
+                            "[\"Lily saw a cat\",\"9 + 9 = 18\",\"Lily saw a cat\","
+                            "\"Lily saw a dog\"]}"), 200);
+    assert_int_equal(3, json_array_size(at(v, "results")));
+    assert_int_equal(1, int_at(v, "results.0.index"));
+    assert_int_equal(2, int_at(v, "results.1.index"));
+    assert_int_equal(0, int_at(v, "results.2.index"));
+    assert_string_equal("Lily saw a dog", text_at(v, "results.1.document.text"));
+    assert_int_equal(int_at(e, "usage.prompt_tokens"), int_at(v, "usage.total_tokens"));
+    for (size_t i = 0; i < 3; i++) {
+        json_t *r = json_array_get(at(v, "results"), i), *all = at(e, "data");
+        json_t *a = at(json_array_get(all, 0), "embedding");
+        json_t *b = at(json_array_get(all, (size_t)int_at(r, "index") + 1), "embedding");
+        double sum = 0;
+        for (size_t k = 0; k < json_array_size(a); k++)
+            sum += json_number_value(json_array_get(a, k)) * json_number_value(json_array_get(b, k));
+        assert_float_equal(sum, json_number_value(at(r, "relevance_score")), 1e-5);
+    }
+    json_decref(e);
+    json_decref(v);
+    v = json_of(ask(PORT, "/rerank", "{" ABOUT_CATS ",\"top_n\":1}"), 200);
+    assert_int_equal(1, json_array_size(at(v, "results")));
+    assert_int_equal(1, int_at(v, "results.0.index"));
+    assert_null(at(v, "results.0.document"));
+    json_decref(v);
+}
+
+static void what_cannot_be_ranked_is_refused_by_name(void **state)
+{
+    static const struct { const char *body, *param; } bad[] = {
+        { "{\"model\":\"stories260k\",\"documents\":[\"a\"]}", "query" },
+        { "{\"model\":\"stories260k\",\"query\":\"\",\"documents\":[\"a\"]}", "query" },
+        { "{\"model\":\"stories260k\",\"query\":\"a\"}", "documents" },
+        { "{\"model\":\"stories260k\",\"query\":\"a\",\"documents\":[]}", "documents" },
+        { "{\"model\":\"stories260k\",\"query\":\"a\",\"documents\":[\"a\",1]}", "documents" },
+        { "{\"model\":\"stories260k\",\"query\":\"a\",\"documents\":[[1]]}", "documents" },
+        { "{\"model\":\"stories260k\",\"query\":\"a\",\"documents\":[{\"image\":\"a\"}]}", "documents" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        json_t *v = json_of(ask(PORT, "/v1/rerank", bad[i].body), 400);
+        assert_string_equal(bad[i].param, text_at(v, "error.param"));
+        json_decref(v);
+    }
+    char *body = malloc(20000);
+    size_t n = (size_t)sprintf(body, "{\"model\":\"stories260k\",\"query\":\"a\",\"documents\":[\"");
+    for (int i = 0; i < 3000; i++) n += (size_t)sprintf(body + n, "cat ");
+    strcpy(body + n, "\"]}");
+    json_t *v = json_of(ask(PORT, "/v1/rerank", body), 400);
+    assert_non_null(strstr(text_at(v, "error.message"), "512"));
+    json_decref(v);
+    strcpy(body + n, "\"],\"truncate\":true}");
+    v = json_of(ask(PORT, "/v1/rerank", body), 200);
+    json_decref(v);
+    free(body);
+}
+
 static void templates_show_the_prompt(void **state)
 {
     json_t *v = json_of(ask(PORT, "/apply-template", "{" HELLO "}"), 200);
@@ -258,6 +320,8 @@ static const char *body_for(const char *path)
     if (!strcmp(path, "/v1/messages")) return "{" HELLO ",\"max_tokens\":1";
     if (strstr(path, "chat")) return "{" HELLO ",\"max_tokens\":1";
     if (strstr(path, "completions")) return "{" TALE ",\"max_tokens\":1";
+    if (strstr(path, "rerank"))
+        return "{\"model\":\"stories260k\",\"query\":\"a\",\"documents\":[\"a\"]";
     if (strstr(path, "embeddings")) return "{\"model\":\"stories260k\",\"input\":\"a\"";
     if (strstr(path, "detokenize")) return "{\"tokens\":[1]";
     if (strstr(path, "tokenize")) return "{\"content\":\"a\"";
@@ -720,6 +784,8 @@ int main(void)
         cmocka_unit_test(logprobs_belong_to_the_tokens_of_the_text),
         cmocka_unit_test(equal_seeds_give_equal_answers),
         cmocka_unit_test(embeddings_have_length_one_in_either_form),
+        cmocka_unit_test(documents_are_ranked_by_the_cosine_of_their_embeddings),
+        cmocka_unit_test(what_cannot_be_ranked_is_refused_by_name),
         cmocka_unit_test(templates_show_the_prompt),
         cmocka_unit_test(every_number_is_bounded_and_named),
         cmocka_unit_test(every_parameter_has_a_type_and_nothing_else_passes),

@@ -1,4 +1,5 @@
-/* What a model is and what it needs, as JSON, and the sampling that its authors advise. */
+/* What a model is and what it needs, as JSON, and what its authors advise: sampling and
+ * pooling. */
 #include "base/status.h"
 #include "runtime/runtime.h"
 
@@ -198,6 +199,36 @@ minerva_status minerva_backends_describe(char **json, minerva_error *err)
     }
     return dump(list, json, err);
 }
+
+/* ---- pooling ------------------------------------------------------------------------ */
+
+/* sentence-transformers keep it in a file of its own; heads show in the class's name. */
+static minerva_pooling dir_pooling(mn_model_dir *d)
+{
+    const json_t *how = mn_model_dir_json(d, "1_Pooling/config.json", NULL);
+    const json_t *classes = json_object_get(mn_model_dir_config(d), "architectures");
+    const char *name = json_string_value(json_array_get(classes, 0));
+    if (name && strstr(name, "ForSequenceClassification")) return MINERVA_POOLING_RANK;
+    if (json_is_true(json_object_get(how, "pooling_mode_cls_token"))) return MINERVA_POOLING_FIRST;
+    if (json_is_true(json_object_get(how, "pooling_mode_lasttoken"))) return MINERVA_POOLING_LAST;
+    return MINERVA_POOLING_MEAN;
+}
+
+/* Once, while a model is opened: reading a directory's files is for one thread. */
+void mn_runtime_load_pooling(minerva_model *m)
+{
+    static const minerva_pooling of_gguf[] = {  /* none, mean, cls, last, rank */
+        MINERVA_POOLING_MEAN, MINERVA_POOLING_MEAN, MINERVA_POOLING_FIRST, MINERVA_POOLING_LAST,
+        MINERVA_POOLING_RANK };
+    int64_t v = 0;
+    if (m->source->kind == MN_SOURCE_DIR)
+        m->pooling = dir_pooling(m->source->dir);
+    else if (mn_gguf_get_int(m->source->gguf, "%s.pooling_type", 0, &v, NULL) == MINERVA_OK
+             && v >= 0 && v <= 4)
+        m->pooling = of_gguf[v];
+}
+
+minerva_pooling minerva_model_pooling(const minerva_model *m) { return m->pooling; }
 
 /* ---- recommended sampling ---------------------------------------------------------- */
 

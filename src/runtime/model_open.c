@@ -98,6 +98,7 @@ static minerva_status open_text(minerva_model *m, const char *path, minerva_erro
     if (st != MINERVA_OK) return st;
     if (mn_runtime_load_tokenizer(&m->tokenizer, m->source, &m->no_tokenizer) != MINERVA_OK)
         mn_log_line(&m->log, MINERVA_LOG_WARNING, "%s", m->no_tokenizer.message);
+    mn_runtime_load_pooling(m);
     st = mn_runtime_load_templates(m, err);
     return st == MINERVA_OK ? mn_runtime_load_ends(m, err) : st;
 }

@@ -41,6 +41,7 @@ struct minerva_model {
     int n_templates;
     int32_t ends[MN_MAX_ENDS];
     int n_ends;
+    minerva_pooling pooling;
     const mn_backend *backend;
     mn_engine *engine;          /* NULL unless opened to run */
     int32_t max_batch;
@@ -68,6 +69,8 @@ minerva_status mn_runtime_tokenizer_file(mn_tokenizer **out, const char *path,
 minerva_status mn_runtime_load_templates(minerva_model *model, minerva_error *err);
 /* Fills ends[] and n_ends (ends.c). */
 minerva_status mn_runtime_load_ends(minerva_model *model, minerva_error *err);
+/* Sets `pooling`, which the files say (describe.c). */
+void mn_runtime_load_pooling(minerva_model *model);
 
 /* The template for a request: the one of that name, or (name NULL) the best there is: with
  * tools "tool_use", else "default".  NULL: there is none. */

@@ -11,7 +11,7 @@
  *   messages.c  /v1/messages
  *   ollama.c, ollama_models.c  /api/...
  *   responses.c, responses_input.c, responses_store.c  /v1/responses
- *   embeddings.c   /v1/embeddings
+ *   embeddings.c   /v1/embeddings, /v1/rerank
  *   params.c    the table of all parameters, and reading them
  *   openapi.c   /openapi.json, made from the tables of routes and parameters
  *   info.c      models, tokens, templates, health, metrics
@@ -146,9 +146,10 @@ typedef void mn_handler(mn_call *call);
 typedef bool mn_preparer(mn_call *call);
 mn_preparer mn_prepare_tokenize, mn_prepare_detokenize, mn_prepare_template, mn_prepare_chat,
             mn_prepare_completion, mn_prepare_response, mn_prepare_message, mn_prepare_count_tokens,
-            mn_prepare_ollama_chat, mn_prepare_ollama_generate, mn_prepare_ollama_show;
+            mn_prepare_ollama_chat, mn_prepare_ollama_generate, mn_prepare_ollama_show,
+            mn_prepare_embeddings, mn_prepare_ollama_embed, mn_prepare_rerank;
 mn_handler mn_api_ollama, mn_api_ollama_tags, mn_api_ollama_ps, mn_api_ollama_version,
-           mn_api_ollama_refused, mn_api_ollama_embed;
+           mn_api_ollama_refused;
 mn_handler mn_api_generate, mn_api_response_get, mn_api_response_delete, mn_api_models, mn_api_model, mn_api_health, mn_api_ready,
            mn_api_metrics, mn_api_openapi, mn_api_embeddings, mn_admin_list, mn_admin_load,
            mn_admin_unload, mn_admin_fit;
