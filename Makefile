@@ -1,6 +1,7 @@
 # Minerva's build: one file, GNU make, no configure step.
 #
-#   make                 build/minerva, build/libminerva.a, build/libminerva.so
+#   make                 build/minerva, build/libminerva.a, build/libminerva.so; and
+#                        build/minerva-app where WebKitGTK is
 #   make run             install what is missing, build, answer PROMPT with the bundled model
 #   make test            install what is missing, build, run every test
 #   make TEST=gguf test-only   the tests whose name contains "gguf", nothing installed
@@ -80,6 +81,15 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Iinclude -Isrc -I. -fPIC -fvisibility=hidde
              $(PKG_CFLAGS) $(SANFLAGS) $(CFLAGS)
 LIBS = $(PKG_LIBS) -lm -ldl -pthread
 
+# The window of `minerva app`, a program of its own, where WebKitGTK is.  Never instrumented.
+APP_PKGS := webkit2gtk-4.1 gtk+-3.0
+ifeq ($(CROSS),)
+  APP_SRC := $(if $(shell $(PKG_CONFIG) --exists $(APP_PKGS) 2>/dev/null && echo yes),$(sort $(wildcard src/app/*.c)))
+endif
+APP_OBJ := $(APP_SRC:%.c=$(B)/%.o)
+$(APP_OBJ): SANFLAGS :=
+$(APP_OBJ): PKG_CFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(APP_PKGS)))
+
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
 TEST_BIN := $(TEST_SRC:tests/%.c=$(B)/tests/%)
@@ -88,7 +98,7 @@ BENCH_BIN := $(BENCH_SRC:bench/%.c=$(B)/bench/%)
 .PHONY: all run test test-only bench fuzz check-layers install uninstall clean deps
 .DELETE_ON_ERROR:
 
-all: $(if $(CLI_SRC),$(B)/minerva) $(B)/libminerva.a $(B)/libminerva.so
+all: $(if $(CLI_SRC),$(B)/minerva) $(if $(APP_SRC),$(B)/minerva-app) $(B)/libminerva.a $(B)/libminerva.so
 
 V ?=
 Q := $(if $(V),,@)
@@ -133,6 +143,10 @@ $(B)/libminerva.so: $(LIB_OBJ)
 $(B)/minerva: $(CLI_OBJ) $(B)/libminerva.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS) $(LIBS)
+
+$(B)/minerva-app: $(APP_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(APP_PKGS)) -pthread
 
 $(B)/tests/%: $(B)/tests/%.o $(B)/libminerva.a
 	$(call say,LD,$@)
@@ -207,6 +221,11 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
 	    $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(B)/minerva $(DESTDIR)$(PREFIX)/bin/
+	if [ -n "$(APP_SRC)" ]; then \
+	    install -d $(DESTDIR)$(PREFIX)/libexec/minerva $(DESTDIR)$(PREFIX)/share/applications; \
+	    install -m 755 $(B)/minerva-app $(DESTDIR)$(PREFIX)/libexec/minerva/; \
+	    sed -e 's|@PREFIX@|$(PREFIX)|' scripts/minerva.desktop.in \
+	        > $(DESTDIR)$(PREFIX)/share/applications/minerva.desktop; fi
 	install -m 644 include/minerva.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(B)/libminerva.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(B)/libminerva.so $(DESTDIR)$(PREFIX)/lib/libminerva.so.0
@@ -230,6 +249,7 @@ uninstall:
 	cd $(DESTDIR)$(PREFIX) && rm -rf bin/minerva include/minerva.h lib/libminerva.a \
 	    lib/libminerva.so lib/libminerva.so.0 lib/pkgconfig/minerva.pc \
 	    lib/systemd/system/minerva.service \
+	    libexec/minerva share/applications/minerva.desktop \
 	    share/man/man1/minerva.1 share/bash-completion/completions/minerva \
 	    share/zsh/site-functions/_minerva share/minerva
 

@@ -14,6 +14,10 @@ check "complete tells the story" same ", there was a little" "$out"
 out=$(echo "Once upon a time, there was a little girl named Lily." | "$tmp/perplexity" tests/data/models/stories260k-hf)
 check "perplexity prints a number" contains "$out" "perplexity "
 check "the man page is there" test -s "$tmp/usr/share/man/man1/minerva.1"
+if [ -x "$BUILD/minerva-app" ]; then
+    check "the window's program" test -x "$tmp/usr/libexec/minerva/minerva-app"
+    check "which \"minerva app\" finds" contains "$(env -u DISPLAY -u WAYLAND_DISPLAY "$tmp/usr/bin/minerva" app 2>&1)" "a display expected"
+fi
 check "the program runs from there" contains "$("$tmp/usr/bin/minerva" --version)" minerva
 end
 finish

@@ -144,6 +144,6 @@ typedef int cli_verb_fn(int argc, char **argv);
 cli_verb_fn cli_run, cli_chat, cli_serve, cli_show, cli_list_models, cli_tokenize, cli_render,
             cli_logits, cli_bench, cli_backends, cli_doctor, cli_embed, cli_schema,
             cli_convert, cli_quantize, cli_cache, cli_pull, cli_search, cli_rm, cli_alias,
-            cli_config;
+            cli_config, cli_app;
 
 #endif

@@ -13,6 +13,7 @@ static const struct {
     { "run", cli_run, "one answer" },
     { "chat", cli_chat, "a conversation in the terminal" },
     { "serve", cli_serve, "an OpenAI-compatible server" },
+    { "app", cli_app, "the web page in a window" },
     { "show", cli_show, "what a model is and what it needs" },
     { "list", cli_list_models, "the models that are here" },
     { "search", cli_search, "find models on the hub" },
