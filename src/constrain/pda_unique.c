@@ -193,7 +193,7 @@ static uint32_t frame_ways(mn_pda *m, uint32_t frame, bool in_key)
 
 /* ---- the search ------------------------------------------------------------------------------- */
 
-enum { SEARCH_STEPS = 4000 };
+enum { SEARCH_STEPS = 20000 };
 
 typedef struct {
     mn_pda *m;
