@@ -67,6 +67,58 @@ static void instances_are_accepted_exactly_if_valid(void **state)
     schema_suite_free(&s);
 }
 
+static bool takes(mn_matcher *m, const char *text)
+{
+    size_t n = 0;
+    return mn_matcher_accept_bytes(m, text, strlen(text), &n, NULL) == MINERVA_OK
+           && n == strlen(text);
+}
+
+/* Keys and values may be spelled by escapes, which say nothing new. */
+static void no_item_is_begun_when_all_distinct_ones_are_there(void **state)
+{
+    (void)state;
+    static const char schema[] =
+        "{\"type\":\"array\",\"uniqueItems\":true,\"items\":{\"type\":\"object\",\"properties\":"
+        "{\"c\":{\"enum\":[\"x\",\"y\"]},\"d\":{\"type\":\"boolean\"}},\"required\":[\"c\",\"d\"],"
+        "\"additionalProperties\":false}}";
+    static const char three[] = "[{\"\\u0063\": \"x\",\"d\":true}, {\"\\u0064\":true, \"c\": \"y\"},"
+                                "{\"c\": \"x\",\"\\u0064\": false}";
+    static const char four[] = ", {\"d\": false, \"\\u0063\": \"y\"}";
+    suite_vocab v = { 0 };
+    mn_matcher *m = NULL;
+    suite_vocab_open(&v, "models/minerva-nano.gguf");
+    mn_constraint *c = compile(&v, schema, MN_KEYS_ANY_ORDER);
+    assert_ok(mn_matcher_create(&m, c, err));
+    assert_true(takes(m, three));
+    assert_true(takes(m, four));
+    assert_false(takes(m, ","));
+    assert_true(takes(m, "]"));
+    mn_matcher_free(m);
+    mn_constraint_release(c);
+    suite_vocab_close(&v);
+}
+
+/* What JSON wants escaped can be all that is left. */
+static void an_item_that_is_left_may_need_an_escape(void **state)
+{
+    (void)state;
+    static const char schema[] = "{\"type\":\"array\",\"uniqueItems\":true,\"items\":"
+        "{\"type\":\"string\",\"pattern\":\"^[a\\\\u0001\\\"]$\"}}";
+    static const char two[] = "[\"a\", \"\\\"\"";
+    suite_vocab v = { 0 };
+    mn_matcher *m = NULL;
+    suite_vocab_open(&v, "models/minerva-nano.gguf");
+    mn_constraint *c = compile(&v, schema, MN_KEYS_ANY_ORDER);
+    assert_ok(mn_matcher_create(&m, c, err));
+    assert_true(takes(m, two));
+    assert_true(takes(m, ", \"\\u0001\""));
+    assert_false(takes(m, ","));
+    mn_matcher_free(m);
+    mn_constraint_release(c);
+    suite_vocab_close(&v);
+}
+
 /* ---- the oracle --------------------------------------------------------------------- */
 
 static void expect_exact(const suite_vocab *v, mn_matcher *m, const char *schema, const mn_buffer *text)
@@ -231,6 +283,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(instances_are_accepted_exactly_if_valid),
+        cmocka_unit_test(no_item_is_begun_when_all_distinct_ones_are_there),
+        cmocka_unit_test(an_item_that_is_left_may_need_an_escape),
         cmocka_unit_test(a_mask_is_what_trying_every_token_gives),
         cmocka_unit_test(a_mask_of_a_large_vocabulary_is_exact_too),
         cmocka_unit_test(random_walks_meet_no_dead_end_and_write_valid_documents),

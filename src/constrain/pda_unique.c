@@ -11,6 +11,9 @@
 
 #include "base/utf8.h"
 
+#include <ctype.h>
+#include <string.h>
+
 /* ---- hashes ----------------------------------------------------------------------------- */
 
 void mn_hash_string_byte(mn_pda *m, mn_cfg *c, uint8_t byte)
@@ -193,7 +196,7 @@ static uint32_t frame_ways(mn_pda *m, uint32_t frame, bool in_key)
 
 /* ---- the search ------------------------------------------------------------------------------- */
 
-enum { SEARCH_STEPS = 20000 };
+enum { SEARCH_STEPS = 4000 };
 
 typedef struct {
     mn_pda *m;
@@ -211,7 +214,30 @@ static uint32_t depth_of(const mn_pda *m, uint32_t frame)
     return n;
 }
 
-static bool complete(search *s, const mn_cfg *c, int depth)
+/* An escape spells no value that its character does not, but for what JSON wants escaped: in
+ * one that the search began, `at` bytes ago, only those are of use. */
+static bool is_useful_escape(int at, uint8_t byte)
+{
+    switch (at) {
+    case 1: return byte && strchr("\"\\bfnrtu", byte);
+    case 2: case 3: return byte == '0';             /* \u0000 to \u001f */
+    case 4: return byte == '0' || byte == '1';
+    case 5: return isxdigit(byte);
+    default: return true;
+    }
+}
+
+static bool in_escape(const mn_pda *m, const mn_cfg *c)
+{
+    bool text = c->phase == MN_PH_STRING || c->phase == MN_PH_KEY;
+    return text && mn_lex_in_escape(m->p->lx, c->lex);
+}
+
+enum { NO_ESCAPE = 0, OLD_ESCAPE = -1 };
+
+/* escape: bytes since the backslash of one that the search began, or NO_ESCAPE, or
+ * OLD_ESCAPE: in one that was there before. */
+static bool complete(search *s, const mn_cfg *c, int depth, int escape)
 {
     mn_pda *m = s->m;
     uint32_t level = depth_of(m, c->frame);
@@ -234,13 +260,15 @@ static bool complete(search *s, const mn_cfg *c, int depth)
     for (int k = 0; k < n; k++) {
         uint8_t byte = bytes[k];
         if (k >= 5 && (is_first[byte] || (byte == '\\' && k < n - 1))) continue;
+        if (!is_useful_escape(escape, byte)) continue;
         if (--s->budget < 0) return true;
         uint32_t base = s->out.n;
         mn_pda_step_one(m, c, byte, &s->out);
         bool found = false;
         for (uint32_t i = base; i < s->out.n && !found; i++) {
             mn_cfg next = s->out.at[i];
-            found = complete(s, &next, depth + 1);
+            int behind = !in_escape(m, &next) ? NO_ESCAPE : escape < 0 ? OLD_ESCAPE : escape + 1;
+            found = complete(s, &next, depth + 1, behind);
         }
         s->out.n = base;
         if (found) return true;
@@ -253,7 +281,8 @@ typedef struct { search s; const mn_cfg *c; bool found; } search_job;
 static void run_search(void *arg)
 {
     search_job *job = arg;
-    job->found = complete(&job->s, job->c, 0);
+    const mn_cfg *c = job->c;
+    job->found = complete(&job->s, c, 0, in_escape(job->s.m, c) ? OLD_ESCAPE : NO_ESCAPE);
 }
 
 static bool completion_exists(mn_pda *m, const mn_cfg *c, uint32_t level)
