@@ -366,6 +366,26 @@ typedef struct {
 /* Can it be enforced?  Compiles without a vocabulary. */
 MINERVA_API minerva_status minerva_constraint_check(const minerva_constraint *constraint,
     minerva_error *err);
+/* What becomes of one keyword of a schema. */
+typedef struct {
+    const char *path;       /* JSON pointer to the schema object; "" is the root */
+    const char *keyword;    /* "": the schema as a whole */
+    const char *fate;       /* "enforced", "annotation" (asserts nothing) or "refused" */
+    const char *note;       /* how, or why; may be "" */
+} minerva_schema_line;
+typedef struct {
+    size_t n_enforced, n_annotations, n_refused;
+    int draft;              /* 4, 6, 7, 2019, 2020 */
+    bool empty;             /* it compiles, but no value satisfies it */
+} minerva_schema_summary;
+/* Calls on_line for every keyword, in the order of the text; its strings are the call's.
+ * schema   kind MINERVA_JSON_SCHEMA
+ * summary  may be NULL
+ * Returns and says what minerva_constraint_check() does; there are lines also where it
+ * fails, unless the text is no JSON. */
+MINERVA_API minerva_status minerva_schema_explain(const minerva_constraint *schema,
+    void (*on_line)(void *ctx, const minerva_schema_line *line), void *ctx,
+    minerva_schema_summary *summary, minerva_error *err);
 /* The state of one answer under a constraint, for loops of one's own. */
 typedef struct minerva_matcher minerva_matcher;
 MINERVA_API minerva_status minerva_matcher_create(minerva_matcher **out, minerva_model *model,

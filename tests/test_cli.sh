@@ -124,6 +124,23 @@ echo '{"messages":[],"mesages":1}' | "$MINERVA" render --template "$tmp/t.jinja"
 check "a misspelt member is named" contains "$(cat "$tmp/err")" mesages
 end
 
+begin schema_explains_what_becomes_of_each_keyword
+printf '{"title":"t","type":"object","properties":{"a":{"pattern":"(?<=x)"}}}' > "$tmp/s.json"
+out=$("$MINERVA" schema --explain "$tmp/s.json"); code=$?
+check "exit code 2" same 2 "$code"
+check "what is enforced" contains "$out" "enforced    #  type"
+check "an annotation" contains "$out" "annotation  #  title"
+check "what is refused, and where" contains "$out" "refused     #/properties/a  pattern"
+check "the verdict" contains "$out" "it does not compile"
+out=$(echo '{"type":"null"}' | "$MINERVA" schema --explain --json); code=$?
+check "exit code 0" same 0 "$code"
+check "JSON from stdin" contains "$out" '"compiles":true'
+echo '{' | "$MINERVA" schema --explain >"$tmp/out" 2>"$tmp/err"; code=$?
+check "exit code 1" same 1 "$code"
+check "one line" same 1 "$(wc -l <"$tmp/err")"
+check "nothing on stdout" same 0 "$(wc -c <"$tmp/out")"
+end
+
 begin models_are_found_by_name
 mkdir -p "$MINERVA_HOME/models"
 cp $gguf "$MINERVA_HOME/models/tiny.gguf"

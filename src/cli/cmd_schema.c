@@ -1,6 +1,7 @@
-/* minerva schema: suites of JSON Schemas with instances, run through the token masks.
+/* minerva schema: what becomes of a schema's keywords (--explain), and suites of JSON Schemas
+ * with instances, run through the token masks (--suite).
  *
- * The files hold one {schema, tests:[{data, valid}]} or an array of them.  Each
+ * A suite's files hold one {schema, tests:[{data, valid}]} or an array of them.  Each
  * instance is written on one line with ", " and ": ", tokenised with the vocabulary and fed
  * through the masks token by token; at its end the end must be allowed.
  */
@@ -219,29 +220,103 @@ static bool prepare_vocab(minerva_model *vocab)
     return made;
 }
 
+/* ---- explaining -------------------------------------------------------------------- */
+
+static void print_line(void *ctx, const minerva_schema_line *l)
+{
+    json_t *lines = ctx;
+    if (lines) {
+        json_array_append_new(lines, json_pack("{s:s, s:s, s:s, s:s}", "path", l->path,
+            "keyword", l->keyword, "fate", l->fate, "note", l->note));
+        return;
+    }
+    printf("%-10s  #%s%s%s%s%s\n", l->fate, l->path, *l->keyword ? "  " : "", l->keyword,
+           *l->note ? ": " : "", l->note);
+}
+
+static void print_summary(json_t *lines, const char *file, bool compiles,
+                          const minerva_schema_summary *sum, const minerva_error *err)
+{
+    const char *draft = sum->draft == 2020 ? "2020-12" : sum->draft == 2019 ? "2019-09"
+                      : sum->draft == 7 ? "7" : sum->draft == 6 ? "6" : "4";
+    if (!lines) {
+        printf("%zu enforced, %zu annotations, %zu refused; draft %s\n", sum->n_enforced,
+               sum->n_annotations, sum->n_refused, draft);
+        if (!compiles) printf("it does not compile: %s\n", err->message);
+        else if (sum->empty) puts("it compiles, but no value satisfies it");
+        else puts("it compiles: every answer will obey it");
+        return;
+    }
+    json_t *o = json_pack("{s:s, s:b, s:b, s:s, s:O}", "file", file, "compiles", compiles, "empty",
+                          sum->empty, "draft", draft, "keywords", lines);
+    if (!compiles) json_object_set_new(o, "error", json_string(err->message));
+    char *text = o ? json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+    if (text) puts(text);
+    free(text);
+    json_decref(o);
+}
+
+/* CLI_FAILED after an error line, CLI_USAGE if it does not compile. */
+static int explain_file(const suite *s, const char *file)
+{
+    size_t len;
+    char *text = cli_read(file, &len);
+    if (!text) return CLI_FAILED;
+    minerva_constraint schema = s->how;
+    minerva_schema_summary sum = { 0 };
+    minerva_error err = { 0 };
+    json_t *lines = s->json ? json_array() : NULL;
+    schema.kind = MINERVA_JSON_SCHEMA;
+    schema.source = text;
+    schema.len = len;
+    minerva_status st = minerva_schema_explain(&schema, print_line, lines, &sum, &err);
+    int code = st == MINERVA_OK ? CLI_OK : CLI_USAGE;
+    if (sum.draft) print_summary(lines, file, st == MINERVA_OK, &sum, &err);
+    else code = cli_fail_with("%s: %s", file, err.message);
+    json_decref(lines);
+    free(text);
+    return code;
+}
+
+static int explain_files(const suite *s, const char *const *files, int n)
+{
+    int worst = CLI_OK;
+    for (int i = 0; i < n || i == 0; i++) {
+        if (n > 1 && !s->json) printf("%s%s:\n", i ? "\n" : "", files[i]);
+        int code = explain_file(s, n ? files[i] : "-");
+        if (code == CLI_FAILED || worst == CLI_OK) worst = code;
+    }
+    return worst;
+}
+
 int cli_schema(int argc, char **argv)
 {
     suite s = { 0 };
-    bool is_suite = false;
+    bool is_suite = false, explains = false;
     const char *vocab = NULL;
     const cli_option options[] = {
+        { "--explain", NULL, CLI_FLAG, &explains, NULL, "what becomes of each keyword of FILE", 0 },
         { "--suite", NULL, CLI_FLAG, &is_suite, NULL, "run the files' instances", 0 },
         { "--vocab", NULL, CLI_STRING, &vocab, "MODEL", "vocabulary (default: the bundled model's)", 0 },
-        { "--json", NULL, CLI_FLAG, &s.json, NULL, "one JSON line per test", 0 },
+        { "--json", NULL, CLI_FLAG, &s.json, NULL, "JSON, a line per schema or test", 0 },
         { "--format-annotation", NULL, CLI_FLAG, &s.how.format_annotation, NULL,
           "\"format\" asserts nothing", 0 },
         { 0 },
     };
     cli_command c = {
-        .verb = "schema", .usage = "schema --suite FILE... [options]",
-        .about = "What can be enforced of JSON Schemas.  A suite file holds one\n"
-                 "{schema, tests:[{data, valid}]} or an array of them.  Exit code 0: all right,\n"
-                 "1: wrong verdicts, 2: unsupported schemas only.",
-        .options = options, .min_args = 1, .max_args = CLI_MAX_ARGS,
+        .verb = "schema", .usage = "schema --explain [FILE...] | --suite FILE... [options]",
+        .about = "What can be enforced of JSON Schemas.  --explain says of each keyword whether it\n"
+                 "is enforced, an annotation or refused; without FILE, or for -, the schema is read\n"
+                 "from stdin.  Exit code 0: it compiles, 1: it cannot be read, 2: it does not compile.\n"
+                 "A suite file holds one {schema, tests:[{data, valid}]} or an array of them.\n"
+                 "Exit code 0: all right, 1: wrong verdicts, 2: unsupported schemas only.",
+        .options = options, .min_args = 0, .max_args = CLI_MAX_ARGS,
     };
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
-    if (!is_suite) return cli_usage("schema: --suite expected");
+    if (is_suite == explains) return cli_usage("schema: one of --explain and --suite expected");
+    if (explains) return explain_files(&s, c.args, c.n_args);
+    if (!c.n_args) return cli_usage("schema: a suite's FILE expected");
     s.vocab = cli_open_model(vocab, NULL, MINERVA_OPEN_TEXT);
     if (!s.vocab) return CLI_FAILED;
     bool read = prepare_vocab(s.vocab);

@@ -1,10 +1,9 @@
 /* Compiling: from a source and options to what a matcher runs on; see constraint.h. */
 #include <stdlib.h>
-#include <time.h>
 
 #include "constrain/core.h"
 
-enum { COMPILE_MS = 1000, COMPILE_BYTES = 64 << 20, RUN_BYTES = 256 << 20, CACHE_BYTES = 6 << 20,
+enum { RUN_BYTES = 256 << 20, CACHE_BYTES = 6 << 20,
        BLANKS_MAX = 64 };
 
 typedef struct {
@@ -19,13 +18,6 @@ typedef struct {
     mn_pda pda;
     mn_cfgs out;
 } kept_check;
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- blanks between tokens ---------------------------------------------------------------- */
 
@@ -61,8 +53,7 @@ static void compile_schema(mn_constraint *c, const char *text, size_t len, const
 {
     const mn_jv *root = mn_jdoc_parse(&c->cx, text, len);
     c->schema.format_annotation = o->format_annotation;
-    c->root = mn_schema_load(&c->schema, root, o->draft);
-    mn_schema_check(&c->schema, c->root);
+    c->root = mn_schema_compile(&c->schema, root, o->draft);
     c->empty = !mn_e_inhabited(&c->schema, c->root);
     c->program.schema_order = o->key_order == MN_KEYS_SCHEMA_ORDER;
 }
@@ -237,8 +228,7 @@ minerva_status mn_constraint_compile(mn_constraint **out, const mn_vocab_trie *t
     c->refs = 1;
     c->kind = kind;
     c->trie = trie;
-    c->cx.limit_bytes = COMPILE_BYTES;
-    c->cx.deadline_ns = now_ns() + (uint64_t)(j.o.compile_ms ? j.o.compile_ms : COMPILE_MS) * 1000000u;
+    mn_cx_limit_compile(&c->cx, j.o.compile_ms);
     minerva_status st = mn_cx_protect(&c->cx, err, compile, &j);
     if (st) {
         destroy(c);

@@ -118,6 +118,16 @@ typedef struct {
     const char *note;       /* limits, in a few words; may be "" */
 } mn_keyword_info;
 const mn_keyword_info *mn_constraint_keywords(void);
+/* What becomes of each keyword of one schema (schema_explain.c), in the order of the text.
+ * The status is that of compiling it; a schema that does not compile has lines all the
+ * same, unless it is no JSON. */
+typedef struct {
+    void (*on_line)(void *ctx, const minerva_schema_line *line);
+    void *ctx;
+    minerva_schema_summary *summary;        /* may be NULL */
+} mn_schema_listener;
+minerva_status mn_schema_explain(const char *text, size_t len, const mn_constraint_options *options,
+                                 const mn_schema_listener *to, minerva_error *err);
 /* The names of the formats that are asserted; ends with NULL. */
 const char *const *mn_constraint_formats(void);
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum { COMPILE_MS = 1000, COMPILE_BYTES = 64 << 20 };
+
 minerva_status mn_cx_protect(mn_cx *cx, minerva_error *err, mn_cx_fn *fn, void *arg)
 {
     jmp_buf here;
@@ -15,9 +17,11 @@ minerva_status mn_cx_protect(mn_cx *cx, minerva_error *err, mn_cx_fn *fn, void *
     cx->err = err;
     cx->status = MINERVA_OK;
     if (!_setjmp(here)) fn(arg);
+    minerva_status st = cx->status;
     cx->trap = outer;
     cx->err = outer_err;
-    return cx->status;
+    cx->status = MINERVA_OK;        /* what failed in here need not fail what is around it */
+    return st;
 }
 
 void mn_cx_raise(mn_cx *cx, minerva_status status, const char *fmt, ...)
@@ -36,6 +40,12 @@ static uint64_t now_ns(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void mn_cx_limit_compile(mn_cx *cx, uint32_t compile_ms)
+{
+    cx->limit_bytes = COMPILE_BYTES;
+    cx->deadline_ns = now_ns() + (uint64_t)(compile_ms ? compile_ms : COMPILE_MS) * 1000000u;
 }
 
 void mn_cx_check_time(mn_cx *cx)

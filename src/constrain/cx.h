@@ -37,6 +37,8 @@ typedef void mn_cx_fn(void *arg);
 minerva_status mn_cx_protect(mn_cx *cx, minerva_error *err, mn_cx_fn *fn, void *arg);
 __attribute__((format(printf, 3, 4))) _Noreturn
 void mn_cx_raise(mn_cx *cx, minerva_status status, const char *fmt, ...);
+/* What compiling may take: so many milliseconds (0: 1000) from now, and 64 MiB. */
+void mn_cx_limit_compile(mn_cx *cx, uint32_t compile_ms);
 /* Now and then in long work: raises MINERVA_LIMIT past the deadline. */
 void mn_cx_check_time(mn_cx *cx);
 static inline void mn_cx_tick(mn_cx *cx)

@@ -22,6 +22,7 @@ typedef struct mn_jv mn_jv;
 typedef struct mn_jmember mn_jmember;
 struct mn_jv {
     uint8_t type;
+    bool met;               /* used by the schema compiler: keywords here were looked at */
     uint16_t resource;      /* used by the schema compiler: index into its resources */
     uint32_t n;             /* bytes of a string or number; items; members */
     uint32_t expr, expr_value;  /* used by the schema compiler: ids of this value's

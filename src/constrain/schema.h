@@ -35,6 +35,7 @@ typedef struct {
     uint8_t kind;
     bool busy;              /* its normal form is being worked out */
     bool visited, inhabited;    /* schema_check.c */
+    const char *keyword;    /* PLACE, while busy: the applicator at work, or NULL */
     const mn_jv *v;         /* PLACE: a schema; VALUE: an instance equal to it */
     uint32_t kids, n;       /* AND, OR, NOT: in the table of kids, sorted */
     uint32_t form;          /* UINT32_MAX: not worked out yet */
@@ -97,6 +98,9 @@ typedef struct {
     bool dynamic;
 } mn_anchor;
 
+/* What cannot be compiled, and where. */
+typedef struct { const mn_jv *at; const char *keyword; char what[320]; } mn_fault;
+
 typedef struct {
     mn_cx *cx;
     mn_rx rx;
@@ -134,6 +138,7 @@ typedef struct {
     bool met_cycle;                     /* mn_e_try_normal met one of them again */
     uint32_t trying;                    /* depth of mn_e_try_normal */
     uint32_t next_order;                /* of literals */
+    mn_fault fault;                     /* the last that mn_schema_fail() raised */
 } mn_schema;
 
 /* ---- expressions and forms (schema_expr.c, schema_form.c) ---------------------------- */
@@ -214,6 +219,7 @@ void mn_schema_find_resources(mn_schema *s, const mn_jv *root);
 _Noreturn void mn_schema_fail(mn_schema *s, minerva_status st, const mn_jv *at, const char *keyword,
                               const char *what);
 uint32_t mn_schema_format(mn_schema *s, const char *name, size_t len);  /* strset or UINT32_MAX */
+bool mn_schema_format_is_known(const char *name, size_t len);
 uint32_t mn_schema_pattern(mn_schema *s, const mn_jv *at, const char *keyword, const char *pattern,
                            uint32_t len);
 
@@ -236,6 +242,11 @@ typedef enum {
 typedef struct { const mn_jv *at[MN_KW_COUNT]; uint32_t n_assertions; } mn_keywords;
 mn_keyword mn_keyword_find(const char *name, size_t len);
 bool mn_keyword_in_draft(mn_keyword k, int draft);
+/* What a keyword's value is made of: no schema; one; an array or map of them; one or an
+ * array of them. */
+typedef enum { MN_HOLDS_NONE, MN_HOLDS_SCHEMA, MN_HOLDS_SCHEMAS, MN_HOLDS_EITHER } mn_holds;
+mn_holds mn_keyword_holds(mn_keyword k);
+const mn_keyword_info *mn_keyword_info_of(const char *name, size_t len);
 void mn_schema_keywords(const mn_schema *s, const mn_jv *v, mn_keywords *out);
 
 /* What keywords other than in-place applicators and unevaluated* say. */
@@ -249,6 +260,10 @@ uint32_t mn_schema_unevaluated(mn_schema *s, const mn_jv *v);
 
 /* Works out everything reachable from e and marks what has values. */
 void mn_schema_check(mn_schema *s, mn_eid e);
+/* Load and check; sees to it that what is raised names its place.  The root's expression. */
+mn_eid mn_schema_compile(mn_schema *s, const mn_jv *root, mn_schema_draft draft);
+/* After a raise: nothing is being worked on any more. */
+void mn_schema_settle(mn_schema *s);
 static inline bool mn_e_inhabited(const mn_schema *s, mn_eid e) { return s->exprs.at[e].inhabited; }
 
 /* Keys that are no literals, cut so finely that a part is wholly inside or outside each

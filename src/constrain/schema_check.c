@@ -330,3 +330,30 @@ void mn_schema_check(mn_schema *s, mn_eid root)
     }
     s->scratch.n = base;
 }
+
+/* ---- whole documents ------------------------------------------------------------------------------- */
+
+typedef struct { mn_schema *s; const mn_jv *root; mn_schema_draft draft; mn_eid e; } whole;
+
+static void run_whole(void *arg)
+{
+    whole *w = arg;
+    w->e = mn_schema_load(w->s, w->root, w->draft);
+    mn_schema_check(w->s, w->e);
+}
+
+mn_eid mn_schema_compile(mn_schema *s, const mn_jv *root, mn_schema_draft draft)
+{
+    whole w = { .s = s, .root = root, .draft = draft };
+    minerva_error err = { 0 };
+    s->fault = (mn_fault){ 0 };
+    minerva_status st = mn_cx_protect(s->cx, &err, run_whole, &w);
+    if (!st) return w.e;
+    /* Raised where only sets and records are known: the place being worked on is at fault. */
+    for (uint32_t i = s->busy.n; i > 0 && !s->fault.at; i--) {
+        const mn_expr *x = &s->exprs.at[s->busy.at[i - 1]];
+        if (x->kind == MN_EK_PLACE)
+            mn_schema_fail(s, st, x->v, x->keyword ? x->keyword : "", err.message);
+    }
+    mn_cx_raise(s->cx, st, "%s", err.message);
+}

@@ -104,10 +104,12 @@ mn_eid mn_e_place(mn_schema *s, const mn_jv *v)
     const mn_jv *place = follow_references(s, v);
     mn_eid e;
     if (place != v) {
+        ((mn_jv *)v)->met = true;
         e = mn_e_place(s, place);
     } else {
         mn_keywords k;
         mn_schema_keywords(s, v, &k);
+        ((mn_jv *)v)->met |= !k.n_assertions;
         e = k.n_assertions ? add_expr(s, (mn_expr){ .kind = MN_EK_PLACE, .v = v, .form = UINT32_MAX })
                            : MN_E_TRUE;
     }
@@ -293,6 +295,15 @@ uint32_t mn_e_normal(mn_schema *s, mn_eid e)
     return form;
 }
 
+void mn_schema_settle(mn_schema *s)
+{
+    while (s->busy.n) s->exprs.at[s->busy.at[--s->busy.n]].busy = false;
+    s->scratch.n = s->literal_scratch.n = s->class_scratch.n = 0;
+    s->rx.scratch.n = s->rx.range_scratch.n = 0;
+    s->trying = 0;
+    s->fault = (mn_fault){ 0 };
+}
+
 typedef struct { mn_schema *s; mn_eid e; uint32_t form; } attempt;
 
 static void try_normal(void *arg)
@@ -325,7 +336,10 @@ bool mn_e_try_normal(mn_schema *s, mn_eid e, uint32_t *form)
     s->class_scratch.n = classes;
     s->rx.scratch.n = rx_scratch;
     s->rx.range_scratch.n = ranges;
-    if (st == MINERVA_CANCELLED || st == MINERVA_UNSUPPORTED) return false;
+    if (st == MINERVA_CANCELLED || st == MINERVA_UNSUPPORTED) {
+        s->fault = (mn_fault){ 0 };
+        return false;
+    }
     mn_cx_raise(s->cx, st, "%s", err.message);
 }
 

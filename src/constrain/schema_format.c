@@ -93,6 +93,13 @@ static const struct { const char *name, *pattern; } formats[] = {
 };
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 
+bool mn_schema_format_is_known(const char *name, size_t len)
+{
+    for (uint32_t i = 0; i < N_FORMATS; i++)
+        if (strlen(formats[i].name) == len && !memcmp(formats[i].name, name, len)) return true;
+    return false;
+}
+
 uint32_t mn_schema_format(mn_schema *s, const char *name, size_t len)
 {
     for (uint32_t i = 0; i < N_FORMATS; i++) {

@@ -336,6 +336,7 @@ static uint32_t enum_form(mn_schema *s, const mn_jv *v, const mn_jv *list)
 
 uint32_t mn_schema_own_form(mn_schema *s, const mn_jv *v, const mn_keywords *k)
 {
+    ((mn_jv *)v)->met = true;
     uint8_t types = types_of(s, v, k->at[MN_KW_TYPE]);
     uint32_t str = 0, num = 0, arr = 0, obj = 0;
     if (types & T_STRING) str = string_set(s, v, k);
@@ -409,6 +410,12 @@ static uint32_t conditional(mn_schema *s, const mn_keywords *k, uint32_t form)
     return mn_f_or(s, yes, no);
 }
 
+/* Faults that do not know their place are this keyword's. */
+static void at_work(mn_schema *s, const char *keyword)
+{
+    if (s->busy.n) s->exprs.at[s->busy.at[s->busy.n - 1]].keyword = keyword;
+}
+
 uint32_t mn_schema_place_form(mn_schema *s, const mn_jv *v)
 {
     mn_keywords k;
@@ -419,26 +426,34 @@ uint32_t mn_schema_place_form(mn_schema *s, const mn_jv *v)
     static const struct { uint8_t keyword; const char *name; } refs[] = {
         { MN_KW_REF, "$ref" }, { MN_KW_DYNAMIC_REF, "$dynamicRef" }, { MN_KW_RECURSIVE_REF, "$recursiveRef" } };
     for (int i = 0; i < 3; i++)
-        if (k.at[refs[i].keyword])
+        if (k.at[refs[i].keyword]) {
+            at_work(s, refs[i].name);
             form = with(s, form, mn_schema_resolve(s, v, k.at[refs[i].keyword], refs[i].name));
+        }
     if (k.at[MN_KW_ALL_OF]) {
+        at_work(s, "allOf");
         const mn_jv *list = mn_schema_list(s, v, k.at[MN_KW_ALL_OF], "allOf");
         for (uint32_t i = 0; i < list->n; i++) form = with(s, form, &list->items[i]);
     }
     if (k.at[MN_KW_ONE_OF]) {
+        at_work(s, "oneOf");
         const mn_jv *list = mn_schema_list(s, v, k.at[MN_KW_ONE_OF], "oneOf");
         uint32_t sum = MN_F_NONE;
         for (uint32_t i = 0; i < list->n; i++) sum = mn_f_or(s, sum, mn_schema_one_of(s, list, i, form));
         form = sum;
     }
     if (k.at[MN_KW_ANY_OF]) {
+        at_work(s, "anyOf");
         const mn_jv *list = mn_schema_list(s, v, k.at[MN_KW_ANY_OF], "anyOf");
         uint32_t sum = MN_F_NONE;
         for (uint32_t i = 0; i < list->n; i++) sum = mn_f_or(s, sum, with(s, form, &list->items[i]));
         form = sum;
     }
-    if (k.at[MN_KW_NOT])
+    if (k.at[MN_KW_NOT]) {
+        at_work(s, "not");
         form = mn_f_and(s, form, mn_f_not(s, mn_e_normal(s, mn_e_place(s, k.at[MN_KW_NOT]))));
+    }
+    at_work(s, k.at[MN_KW_IF] ? "if" : NULL);
     if (k.at[MN_KW_IF]) form = conditional(s, &k, form);
     if (k.at[MN_KW_DEPENDENT_SCHEMAS])
         form = dependent_schemas(s, v, k.at[MN_KW_DEPENDENT_SCHEMAS], "dependentSchemas", form);

@@ -11,63 +11,62 @@ enum { D4 = 1, D6 = 2, D7 = 4, D19 = 8, D20 = 16, ALL = 31, FROM6 = 30, FROM7 = 
 typedef struct {
     const char *name;
     uint8_t keyword, drafts;
-    const char *note;
 } entry;
 
 /* Sorted by length, so that a look-up compares two or three names. */
 static const entry table[] = {
-    { "id", MN_KW_OLD_ID, D4, "identifier" },
-    { "if", MN_KW_IF, FROM7, "" },
-    { "$id", MN_KW_ID, FROM6, "identifier" },
-    { "not", MN_KW_NOT, ALL, "refused where the complement needs uniqueItems" },
-    { "$ref", MN_KW_REF, ALL, "inside the document; until draft 7 its siblings are ignored" },
-    { "type", MN_KW_TYPE, ALL, "" },
-    { "enum", MN_KW_ENUM, ALL, "" },
-    { "then", MN_KW_THEN, FROM7, "" },
-    { "else", MN_KW_ELSE, FROM7, "" },
-    { "const", MN_KW_CONST, FROM6, "" },
-    { "items", MN_KW_ITEMS, ALL, "" },
-    { "allOf", MN_KW_ALL_OF, ALL, "" },
-    { "anyOf", MN_KW_ANY_OF, ALL, "" },
-    { "oneOf", MN_KW_ONE_OF, ALL, "exactly one: disjoint branches, or complements" },
-    { "$defs", MN_KW_DEFS, ALL, "target of references" },
-    { "format", MN_KW_FORMAT, ALL, "known formats; unknown ones are annotations" },
-    { "minimum", MN_KW_MINIMUM, ALL, "on decimal digits" },
-    { "maximum", MN_KW_MAXIMUM, ALL, "on decimal digits" },
-    { "pattern", MN_KW_PATTERN, ALL, "ECMA-262 without look-behind and back-references" },
-    { "$schema", MN_KW_SCHEMA, ALL, "chooses the draft" },
-    { "$anchor", MN_KW_ANCHOR, FROM19, "identifier" },
-    { "minItems", MN_KW_MIN_ITEMS, ALL, "" },
-    { "maxItems", MN_KW_MAX_ITEMS, ALL, "" },
-    { "contains", MN_KW_CONTAINS, FROM6, "up to 4 on one array" },
-    { "required", MN_KW_REQUIRED, ALL, "" },
-    { "minLength", MN_KW_MIN_LENGTH, ALL, "code points" },
-    { "maxLength", MN_KW_MAX_LENGTH, ALL, "code points" },
-    { "multipleOf", MN_KW_MULTIPLE_OF, ALL, "on decimal digits; steps of up to 17 digits" },
-    { "properties", MN_KW_PROPERTIES, ALL, "" },
-    { "$dynamicRef", MN_KW_DYNAMIC_REF, D20, "where only one anchor can be meant" },
-    { "prefixItems", MN_KW_PREFIX_ITEMS, D20, "" },
-    { "uniqueItems", MN_KW_UNIQUE_ITEMS, ALL, "" },
-    { "minContains", MN_KW_MIN_CONTAINS, FROM19, "" },
-    { "maxContains", MN_KW_MAX_CONTAINS, FROM19, "" },
-    { "definitions", MN_KW_DEFINITIONS, ALL, "target of references" },
-    { "$vocabulary", MN_KW_VOCABULARY, FROM19, "" },
-    { "dependencies", MN_KW_DEPENDENCIES, ALL, "" },
-    { "$recursiveRef", MN_KW_RECURSIVE_REF, D19, "where only one anchor can be meant" },
-    { "propertyNames", MN_KW_PROPERTY_NAMES, FROM6, "" },
-    { "minProperties", MN_KW_MIN_PROPERTIES, ALL, "" },
-    { "maxProperties", MN_KW_MAX_PROPERTIES, ALL, "" },
-    { "$dynamicAnchor", MN_KW_DYNAMIC_ANCHOR, D20, "identifier" },
-    { "additionalItems", MN_KW_ADDITIONAL_ITEMS, ALL, "beside a list of items" },
-    { "exclusiveMinimum", MN_KW_EXCLUSIVE_MINIMUM, ALL, "number, or boolean as in draft 4" },
-    { "exclusiveMaximum", MN_KW_EXCLUSIVE_MAXIMUM, ALL, "number, or boolean as in draft 4" },
-    { "dependentSchemas", MN_KW_DEPENDENT_SCHEMAS, FROM19, "" },
-    { "unevaluatedItems", MN_KW_UNEVALUATED_ITEMS, FROM19, "" },
-    { "$recursiveAnchor", MN_KW_RECURSIVE_ANCHOR, D19, "identifier" },
-    { "patternProperties", MN_KW_PATTERN_PROPERTIES, ALL, "patterns as in pattern" },
-    { "dependentRequired", MN_KW_DEPENDENT_REQUIRED, FROM19, "" },
-    { "additionalProperties", MN_KW_ADDITIONAL_PROPERTIES, ALL, "" },
-    { "unevaluatedProperties", MN_KW_UNEVALUATED_PROPERTIES, FROM19, "" },
+    { "id", MN_KW_OLD_ID, D4 },
+    { "if", MN_KW_IF, FROM7 },
+    { "$id", MN_KW_ID, FROM6 },
+    { "not", MN_KW_NOT, ALL },
+    { "$ref", MN_KW_REF, ALL },
+    { "type", MN_KW_TYPE, ALL },
+    { "enum", MN_KW_ENUM, ALL },
+    { "then", MN_KW_THEN, FROM7 },
+    { "else", MN_KW_ELSE, FROM7 },
+    { "const", MN_KW_CONST, FROM6 },
+    { "items", MN_KW_ITEMS, ALL },
+    { "allOf", MN_KW_ALL_OF, ALL },
+    { "anyOf", MN_KW_ANY_OF, ALL },
+    { "oneOf", MN_KW_ONE_OF, ALL },
+    { "$defs", MN_KW_DEFS, ALL },
+    { "format", MN_KW_FORMAT, ALL },
+    { "minimum", MN_KW_MINIMUM, ALL },
+    { "maximum", MN_KW_MAXIMUM, ALL },
+    { "pattern", MN_KW_PATTERN, ALL },
+    { "$schema", MN_KW_SCHEMA, ALL },
+    { "$anchor", MN_KW_ANCHOR, FROM19 },
+    { "minItems", MN_KW_MIN_ITEMS, ALL },
+    { "maxItems", MN_KW_MAX_ITEMS, ALL },
+    { "contains", MN_KW_CONTAINS, FROM6 },
+    { "required", MN_KW_REQUIRED, ALL },
+    { "minLength", MN_KW_MIN_LENGTH, ALL },
+    { "maxLength", MN_KW_MAX_LENGTH, ALL },
+    { "multipleOf", MN_KW_MULTIPLE_OF, ALL },
+    { "properties", MN_KW_PROPERTIES, ALL },
+    { "$dynamicRef", MN_KW_DYNAMIC_REF, D20 },
+    { "prefixItems", MN_KW_PREFIX_ITEMS, D20 },
+    { "uniqueItems", MN_KW_UNIQUE_ITEMS, ALL },
+    { "minContains", MN_KW_MIN_CONTAINS, FROM19 },
+    { "maxContains", MN_KW_MAX_CONTAINS, FROM19 },
+    { "definitions", MN_KW_DEFINITIONS, ALL },
+    { "$vocabulary", MN_KW_VOCABULARY, FROM19 },
+    { "dependencies", MN_KW_DEPENDENCIES, ALL },
+    { "$recursiveRef", MN_KW_RECURSIVE_REF, D19 },
+    { "propertyNames", MN_KW_PROPERTY_NAMES, FROM6 },
+    { "minProperties", MN_KW_MIN_PROPERTIES, ALL },
+    { "maxProperties", MN_KW_MAX_PROPERTIES, ALL },
+    { "$dynamicAnchor", MN_KW_DYNAMIC_ANCHOR, D20 },
+    { "additionalItems", MN_KW_ADDITIONAL_ITEMS, ALL },
+    { "exclusiveMinimum", MN_KW_EXCLUSIVE_MINIMUM, ALL },
+    { "exclusiveMaximum", MN_KW_EXCLUSIVE_MAXIMUM, ALL },
+    { "dependentSchemas", MN_KW_DEPENDENT_SCHEMAS, FROM19 },
+    { "unevaluatedItems", MN_KW_UNEVALUATED_ITEMS, FROM19 },
+    { "$recursiveAnchor", MN_KW_RECURSIVE_ANCHOR, D19 },
+    { "patternProperties", MN_KW_PATTERN_PROPERTIES, ALL },
+    { "dependentRequired", MN_KW_DEPENDENT_REQUIRED, FROM19 },
+    { "additionalProperties", MN_KW_ADDITIONAL_PROPERTIES, ALL },
+    { "unevaluatedProperties", MN_KW_UNEVALUATED_PROPERTIES, FROM19 },
 };
 enum { N_ENTRIES = sizeof table / sizeof *table, LONGEST = 21 };
 
@@ -88,6 +87,22 @@ static const entry *entry_of(mn_keyword k)
     for (uint32_t i = 0; i < N_ENTRIES; i++)
         if (table[i].keyword == k) return &table[i];
     return NULL;
+}
+
+mn_holds mn_keyword_holds(mn_keyword k)
+{
+    switch (k) {
+    case MN_KW_ITEMS: return MN_HOLDS_EITHER;
+    case MN_KW_ADDITIONAL_ITEMS: case MN_KW_CONTAINS: case MN_KW_ADDITIONAL_PROPERTIES:
+    case MN_KW_PROPERTY_NAMES: case MN_KW_NOT: case MN_KW_IF: case MN_KW_THEN: case MN_KW_ELSE:
+    case MN_KW_UNEVALUATED_ITEMS: case MN_KW_UNEVALUATED_PROPERTIES:
+        return MN_HOLDS_SCHEMA;
+    case MN_KW_PREFIX_ITEMS: case MN_KW_ALL_OF: case MN_KW_ANY_OF: case MN_KW_ONE_OF:
+    case MN_KW_PROPERTIES: case MN_KW_PATTERN_PROPERTIES: case MN_KW_DEPENDENCIES:
+    case MN_KW_DEPENDENT_SCHEMAS: case MN_KW_DEFS: case MN_KW_DEFINITIONS:
+        return MN_HOLDS_SCHEMAS;
+    default: return MN_HOLDS_NONE;
+    }
 }
 
 bool mn_keyword_in_draft(mn_keyword k, int draft)
@@ -137,7 +152,7 @@ static const mn_keyword_info infos[] = {
     { "minLength", EVERY, "enforced", "code points" },
     { "maxLength", EVERY, "enforced", "code points" },
     { "pattern", EVERY, "enforced", "ECMA-262; look-behind, back-references and inline flags are refused" },
-    { "format", EVERY, "enforced", "the formats listed below; others are annotations" },
+    { "format", EVERY, "enforced", "those that are known; others are annotations" },
     { "items", EVERY, "enforced", "a list is taken as prefixItems, also where 2020-12 has none" },
     { "prefixItems", "2020-12", "enforced", "" },
     { "additionalItems", EVERY, "enforced", "beside a list of items" },
@@ -186,3 +201,19 @@ static const mn_keyword_info infos[] = {
 };
 
 const mn_keyword_info *mn_constraint_keywords(void) { return infos; }
+
+/* The row that names it, alone or in a list; NULL: no keyword that is known. */
+const mn_keyword_info *mn_keyword_info_of(const char *name, size_t len)
+{
+    for (const mn_keyword_info *k = infos; k->name; k++) {
+        for (const char *at = k->name; at;) {
+            size_t n = strcspn(at, ",");
+            if (n == len && !memcmp(at, name, len)) return k;
+            at = at[n] ? at + n + 2 : NULL;
+        }
+    }
+    /* Two older names share the row of what replaced them. */
+    if (len == 2 && !memcmp(name, "id", 2)) return mn_keyword_info_of("$id", 3);
+    if (len == 11 && !memcmp(name, "definitions", 11)) return mn_keyword_info_of("$defs", 5);
+    return NULL;
+}

@@ -20,6 +20,8 @@ void mn_schema_fail(mn_schema *s, minerva_status st, const mn_jv *at, const char
     if (s->root && at && mn_jdoc_path(s->root, at, &b) && b.data)
         snprintf(path, sizeof path, "%.*s", (int)(sizeof path - 1), b.data);
     mn_buffer_clear(&b);
+    s->fault = (mn_fault){ .at = at ? at : s->root, .keyword = keyword };
+    snprintf(s->fault.what, sizeof s->fault.what, "%s", what);
     mn_cx_raise(s->cx, st, "schema at \"#%s\"%s%s: %s", path, *keyword ? ", keyword " : "", keyword, what);
 }
 
@@ -209,23 +211,11 @@ static void visit(mn_schema *s, const mn_jv *v, uint32_t resource)
     }
     for (uint32_t i = 0; i < v->n; i++) {
         const mn_jv *sub = &v->members[i].value;
-        switch (mn_keyword_find(v->members[i].key, v->members[i].key_len)) {
-        case MN_KW_ITEMS:
-            if (sub->type == MN_J_ARRAY) visit_list(s, sub, resource);
-            else visit(s, sub, resource);
-            break;
-        case MN_KW_ADDITIONAL_ITEMS: case MN_KW_CONTAINS: case MN_KW_ADDITIONAL_PROPERTIES:
-        case MN_KW_PROPERTY_NAMES: case MN_KW_NOT: case MN_KW_IF: case MN_KW_THEN: case MN_KW_ELSE:
-        case MN_KW_UNEVALUATED_ITEMS: case MN_KW_UNEVALUATED_PROPERTIES:
-            visit(s, sub, resource);
-            break;
-        case MN_KW_PREFIX_ITEMS: case MN_KW_ALL_OF: case MN_KW_ANY_OF: case MN_KW_ONE_OF:
-        case MN_KW_PROPERTIES: case MN_KW_PATTERN_PROPERTIES: case MN_KW_DEPENDENCIES:
-        case MN_KW_DEPENDENT_SCHEMAS: case MN_KW_DEFS: case MN_KW_DEFINITIONS:
+        mn_holds holds = mn_keyword_holds(mn_keyword_find(v->members[i].key, v->members[i].key_len));
+        if (holds == MN_HOLDS_SCHEMAS || (holds == MN_HOLDS_EITHER && sub->type == MN_J_ARRAY))
             visit_list(s, sub, resource);
-            break;
-        default: break;
-        }
+        else if (holds)
+            visit(s, sub, resource);
     }
 }
 

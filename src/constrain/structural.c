@@ -134,8 +134,7 @@ static mn_g_node *json_value(builder *b, const mn_jv *at, const mn_jv *schema)
 {
     mn_constraint *c = b->c;
     if (schema->type == MN_J_STRING) schema = mn_jdoc_parse(&c->cx, schema->str, schema->n);
-    mn_eid e = mn_schema_load(&c->schema, schema, b->draft);
-    mn_schema_check(&c->schema, e);
+    mn_eid e = mn_schema_compile(&c->schema, schema, b->draft);
     if (!mn_e_inhabited(&c->schema, e)) refuse(b, MINERVA_INVALID, at, "no value satisfies the schema");
     return mn_g_terminal(b->g, mn_grammar_terminal(b->g, (mn_terminal){ .kind = MN_TK_JSON, .a = e }));
 }

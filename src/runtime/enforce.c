@@ -67,6 +67,21 @@ minerva_status minerva_constraint_check(const minerva_constraint *c, minerva_err
     return st;
 }
 
+minerva_status minerva_schema_explain(const minerva_constraint *c,
+                                      void (*on_line)(void *ctx, const minerva_schema_line *line),
+                                      void *ctx, minerva_schema_summary *summary,
+                                      minerva_error *err)
+{
+    mn_constraint_options o;
+    mn_schema_listener to = { on_line, ctx, summary };
+    minerva_status st = translate(c, &o, err);
+    if (st != MINERVA_OK) return st;
+    if (c->kind != MINERVA_JSON_SCHEMA)
+        return mn_fail(err, MINERVA_INVALID, "constraint: a JSON Schema expected, kind %d found",
+                       c->kind);
+    return mn_schema_explain(c->source, c->len, &o, &to, err);
+}
+
 /* What each id of the model's vocabulary may contribute to constrained text. */
 static minerva_status make_trie(minerva_model *m, minerva_error *err)
 {
