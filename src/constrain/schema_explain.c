@@ -120,8 +120,8 @@ static void probe_place(job *j, const mn_jv *v)
 /* What it lacks to say anything, or NULL. */
 static const char *on_its_own(mn_keyword k, const mn_keywords *all)
 {
-    const mn_jv *const *at = all->at, *v = at[k];
-    bool is_bool = v->type == MN_J_TRUE || v->type == MN_J_FALSE;
+    const mn_jv *const *at = all->at, *v = at[k];       /* NULL: beside a $ref that hides it */
+    bool is_bool = v && (v->type == MN_J_TRUE || v->type == MN_J_FALSE);
     switch (k) {
     case MN_KW_THEN: case MN_KW_ELSE: return at[MN_KW_IF] ? NULL : "says nothing without if";
     case MN_KW_IF:
