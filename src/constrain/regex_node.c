@@ -49,6 +49,9 @@ static mn_rid intern_plain(mn_rx *rx, mn_rx_node n)
 void mn_rx_init(mn_rx *rx, mn_cx *cx)
 {
     *rx = (mn_rx){ .cx = cx, .max_nodes = 250000, .max_search = 50000 };
+    /* Lists begin at an offset into these, which a null pointer has not, be it 0. */
+    mn_vec_reserve(cx, &rx->scratch, 16);
+    mn_vec_reserve(cx, &rx->range_scratch, 16);
     intern_plain(rx, (mn_rx_node){ .kind = MN_RK_NONE, .live = 2 });
     rx->nodes.at[MN_RX_NONE].live = 2;
     intern_plain(rx, (mn_rx_node){ .kind = MN_RK_EPS, .nullable = true, .positive = true,

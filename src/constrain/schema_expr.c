@@ -22,6 +22,7 @@ static mn_eid add_expr(mn_schema *s, mn_expr e)
 void mn_schema_init(mn_schema *s, mn_cx *cx)
 {
     *s = (mn_schema){ .cx = cx };
+    mn_vec_reserve(cx, &s->scratch, 16);        /* as in mn_rx_init() */
     mn_rx_init(&s->rx, cx);
     mn_ss_init(&s->ss, cx, &s->rx);
     mn_ns_init(&s->ns, cx, &s->ss);
