@@ -40,7 +40,9 @@ void mn_matmul_init(mn_matmul_table *out, const mn_cpu *cpu)
     if (mn_cpu_uses(cpu, MN_ISA_AVX512)) mn_matmul_init_float_avx512(out);
     if (cpu->precise) return;
     if (mn_cpu_uses(cpu, MN_ISA_AVX2)) mn_matmul_init_avx2(out);
+    if (mn_cpu_uses(cpu, MN_ISA_AVX2)) mn_matmul_init_panel_avx2(out);
     if (mn_cpu_uses(cpu, MN_ISA_AVXVNNI)) mn_matmul_init_avxvnni(out);
+    if (mn_cpu_uses(cpu, MN_ISA_AVXVNNI)) mn_matmul_init_panel_avxvnni(out);
     if (mn_cpu_uses(cpu, MN_ISA_AVX512)) mn_matmul_init_avx512(out);
     if (mn_cpu_uses(cpu, MN_ISA_AVX512)) mn_matmul_init_panel_avx512(out);
     if (mn_cpu_uses(cpu, MN_ISA_AMX)) mn_matmul_init_amx(out);

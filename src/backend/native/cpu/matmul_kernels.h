@@ -10,7 +10,9 @@
 void mn_matmul_init_ref(mn_matmul_table *t);
 void mn_matmul_init_float_avx2(mn_matmul_table *t);
 void mn_matmul_init_avx2(mn_matmul_table *t);
+void mn_matmul_init_panel_avx2(mn_matmul_table *t);
 void mn_matmul_init_avxvnni(mn_matmul_table *t);
+void mn_matmul_init_panel_avxvnni(mn_matmul_table *t);
 void mn_matmul_init_float_avx512(mn_matmul_table *t);
 void mn_matmul_init_avx512(mn_matmul_table *t);
 void mn_matmul_init_panel_avx512(mn_matmul_table *t);

@@ -78,6 +78,23 @@ MN_INLINE int mn_zero(int kind)
     }
 }
 
+/* The largest code. */
+MN_INLINE int mn_max_code(int kind)
+{
+    switch (kind) {
+    case MN_TQ1_0: case MN_TQ2_0: return 2;
+    case MN_Q2_K: case MN_KIND_AFFINE2: return 3;
+    case MN_Q3_K: case MN_KIND_AFFINE3: return 7;
+    case MN_Q4_0: case MN_Q4_1: case MN_Q4_K: case MN_KIND_AFFINE4: return 15;
+    case MN_IQ1_S: case MN_IQ1_M: return 18;
+    case MN_MXFP4: case MN_MLX_MXFP4: case MN_MLX_NVFP4: return 24;
+    case MN_Q5_0: case MN_Q5_1: case MN_Q5_K: case MN_KIND_AFFINE5: return 31;
+    case MN_Q6_K: case MN_KIND_AFFINE6: return 63;
+    case MN_IQ2_XXS: case MN_IQ2_XS: case MN_IQ2_S: case MN_IQ3_XXS: case MN_IQ3_S: return 126;
+    default: return 255;
+    }
+}
+
 /* Columns per scale (scale planes are spread to this). */
 MN_INLINE int mn_group(int kind)
 {

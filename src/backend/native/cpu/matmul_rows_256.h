@@ -121,14 +121,8 @@ MN_INLINE __m256i dot_32(int kind, __m256i codes, __m256i x)
 
 MN_INLINE mn_scales stream_scales(int kind, const stream *t)
 {
-    mn_scales w = { .m = { _mm256_setzero_ps(), _mm256_setzero_ps() } };
-    if (!mn_has_planes(kind)) {
-        w = mn_step_scales(kind, t->p);
-    } else {
-        w.s[0] = _mm256_loadu_ps(t->s);
-        if (mn_group(kind) == 16) w.s[1] = _mm256_loadu_ps(t->s + 8);
-        if (mn_has_min(kind)) w.m[0] = _mm256_loadu_ps(t->m);
-    }
+    const float *at_s = t->s, *at_m = t->m;
+    mn_scales w = mn_next_scales(kind, t->p, &at_s, &at_m);
     if (zero_of(kind)) {
         const __m256 zero = _mm256_set1_ps((float)zero_of(kind));
         w.m[0] = _mm256_fnmadd_ps(w.s[0], zero, w.m[0]);
@@ -222,35 +216,6 @@ MN_INLINE void pass(int kind, int n, int64_t cols, const stream *rows, const ope
 
 /* ---- a piece of rows ---------------------------------------------------------------- */
 
-/* A plane as f32 per 32 columns. */
-MN_INLINE void spread_plane(const uint8_t *plane, int type, int group, int64_t n, float *out)
-{
-    for (int64_t g = 0; g < n; g++) {
-        float v = type == MN_F32   ? mn_load_f32(plane + 4 * g)
-                  : type == MN_F16 ? mn_half(plane + 2 * g)
-                                   : mn_bf16_to_f32(mn_load_u16(plane + 2 * g));
-        for (int i = 0; i < group / 32; i++) *out++ = v;
-    }
-}
-
-/* A row's planes, one value per mn_group() columns, zeros to the end of the last step.
- * Affine biases are those of codes less mn_zero(). */
-MN_INLINE void row_planes(int kind, const mn_weight *w, int64_t row, float *s, float *m)
-{
-    const uint8_t *scales = w->scales + row * (int64_t)w->scale_row_bytes;
-    int64_t n = w->cols / mn_group(kind), n_all = (w->cols + 255) / 256 * 256 / mn_group(kind);
-    if (kind >= MN_KIND_AFFINE2) {
-        const uint8_t *biases = w->biases + row * (int64_t)w->scale_row_bytes;
-        spread_plane(scales, w->scale_type, w->group, w->cols / w->group, s);
-        spread_plane(biases, w->scale_type, w->group, w->cols / w->group, m);
-        for (int64_t g = 0; g < n; g++) m[g] += (float)mn_zero(kind) * s[g];
-    } else {
-        for (int64_t g = 0; g < n; g++)
-            s[g] = kind == MN_MLX_MXFP4 ? mn_half_e8m0(scales[g]) : mn_half_e4m3(scales[g]);
-    }
-    for (int64_t g = n; g < n_all; g++) s[g] = m[g] = 0;
-}
-
 /* n tokens from `first` on.  A piece is read as four streams of neighbouring rows: more
  * lines are under way at a time than from one. */
 MN_INLINE void run(int kind, int n, const mn_pack *pack, const mn_job *job, int32_t first,
@@ -276,7 +241,7 @@ MN_INLINE void run(int kind, int n, const mn_pack *pack, const mn_job *job, int3
             int i = at + r * each;
             rows[r] = row + (i < n_rows ? i : n_rows - 1);
             float *s = planes + 2 * r * n_planes, *m = s + n_planes;
-            if (mn_has_planes(kind)) row_planes(kind, w, rows[r], s, m);
+            if (mn_has_planes(kind)) mn_row_planes(kind, w, rows[r], s, m);
             t[r] = (stream){ w->data + rows[r] * (int64_t)w->row_bytes, s, m };
         }
         pass(kind, n, w->cols, t, x, y);

@@ -235,4 +235,50 @@ MN_INLINE mn_scales mn_step_scales(int kind, const uint8_t *p)
     return r;
 }
 
+/* ---- scale planes (the MLX formats) ------------------------------------------------- */
+
+/* A plane as f32 per 32 columns. */
+MN_INLINE void mn_spread_plane(const uint8_t *plane, int type, int group, int64_t n, float *out)
+{
+    for (int64_t g = 0; g < n; g++) {
+        float v = type == MN_F32   ? mn_load_f32(plane + 4 * g)
+                  : type == MN_F16 ? mn_half(plane + 2 * g)
+                                   : mn_bf16_to_f32(mn_load_u16(plane + 2 * g));
+        for (int i = 0; i < group / 32; i++) *out++ = v;
+    }
+}
+
+/* A row's planes, one value per mn_group() columns, zeros to the end of the last step.
+ * Affine biases are those of codes less mn_zero(). */
+MN_INLINE void mn_row_planes(int kind, const mn_weight *w, int64_t row, float *s, float *m)
+{
+    const uint8_t *scales = w->scales + row * (int64_t)w->scale_row_bytes;
+    int64_t n = w->cols / mn_group(kind), n_all = (w->cols + 255) / 256 * 256 / mn_group(kind);
+    if (kind >= MN_KIND_AFFINE2) {
+        const uint8_t *biases = w->biases + row * (int64_t)w->scale_row_bytes;
+        mn_spread_plane(scales, w->scale_type, w->group, w->cols / w->group, s);
+        mn_spread_plane(biases, w->scale_type, w->group, w->cols / w->group, m);
+        for (int64_t g = 0; g < n; g++) m[g] += (float)mn_zero(kind) * s[g];
+    } else {
+        for (int64_t g = 0; g < n; g++)
+            s[g] = kind == MN_MLX_MXFP4 ? mn_half_e8m0(scales[g]) : mn_half_e4m3(scales[g]);
+    }
+    for (int64_t g = n; g < n_all; g++) s[g] = m[g] = 0;
+}
+
+/* Scales and minima of the step of 256 columns at p: from the block itself, or from a row's
+ * planes, which go on to the next step. */
+MN_INLINE mn_scales mn_next_scales(int kind, const uint8_t *p, const float **s, const float **m)
+{
+    if (!mn_has_planes(kind)) return mn_step_scales(kind, p);
+    const int groups = MN_STEP / mn_group(kind);
+    mn_scales out = { .m = { _mm256_setzero_ps(), _mm256_setzero_ps() } };
+    out.s[0] = _mm256_loadu_ps(*s);
+    if (groups == 16) out.s[1] = _mm256_loadu_ps(*s + 8);
+    if (mn_has_min(kind)) out.m[0] = _mm256_loadu_ps(*m);
+    *s += groups;
+    *m += groups;
+    return out;
+}
+
 #endif
