@@ -27,8 +27,10 @@ typedef struct {
     uint8_t codes[2 * PIECE][STRIDE];
     float scale[PIECE][SCALES], min[PIECE][SCALES];
     float sums[PIECE][TOKENS];
-    float planes[];
+    float plane_scale[SCALES + 16], plane_min[SCALES + 16];     /* of one row */
 } scratch_layout;
+
+_Static_assert(sizeof(scratch_layout) <= MN_SCRATCH_BYTES, "scratch");
 
 /* ---- tokens ------------------------------------------------------------------------- */
 
@@ -136,9 +138,9 @@ MN_INLINE void expand_row(int kind, const mn_weight *w, int64_t row, int64_t col
     const uint8_t *p = w->data + row * (int64_t)w->row_bytes + col / MN_STEP * bytes;
     uint8_t *codes = s->codes[at * n_parts(kind)];
     float *scale = s->scale[at], *min = s->min[at];
-    float *plane_s = s->planes, *plane_m = plane_s + w->cols / mn_group(kind) + 80;
-    if (mn_has_planes(kind)) mn_row_planes(kind, w, row, plane_s, plane_m);
-    const float *at_s = plane_s + col / mn_group(kind), *at_m = plane_m + col / mn_group(kind);
+    if (mn_has_planes(kind))
+        mn_row_planes(kind, w, row, col, n_cols, s->plane_scale, s->plane_min);
+    const float *at_s = s->plane_scale, *at_m = s->plane_min;
     uint8_t last[MN_STEP_BYTES_MAX + 8] = { 0 };        /* and what streams read too many */
     for (int64_t c = 0; c < n_cols; c += MN_STEP) {
         if (n_cols - c <= MN_STEP) {

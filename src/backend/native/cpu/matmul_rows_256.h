@@ -223,7 +223,7 @@ MN_INLINE void run(int kind, int n, const mn_pack *pack, const mn_job *job, int3
 {
     mn_pack_int8 form = mn_pack_int8_of(pack);
     const mn_weight *w = job->w;
-    int64_t n_planes = form.padded / mn_group(kind);
+    int64_t n_planes = form.padded / mn_group(kind) + 32;
     float *planes = scratch;
     operand x[MAX_TOKENS];
     int left = job->n_tokens - first, each = (n_rows + 3) / 4;
@@ -241,7 +241,7 @@ MN_INLINE void run(int kind, int n, const mn_pack *pack, const mn_job *job, int3
             int i = at + r * each;
             rows[r] = row + (i < n_rows ? i : n_rows - 1);
             float *s = planes + 2 * r * n_planes, *m = s + n_planes;
-            if (mn_has_planes(kind)) mn_row_planes(kind, w, rows[r], s, m);
+            if (mn_has_planes(kind)) mn_row_planes(kind, w, rows[r], 0, w->cols, s, m);
             t[r] = (stream){ w->data + rows[r] * (int64_t)w->row_bytes, s, m };
         }
         pass(kind, n, w->cols, t, x, y);

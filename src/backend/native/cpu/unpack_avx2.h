@@ -237,31 +237,57 @@ MN_INLINE mn_scales mn_step_scales(int kind, const uint8_t *p)
 
 /* ---- scale planes (the MLX formats) ------------------------------------------------- */
 
-/* A plane as f32 per 32 columns. */
-MN_INLINE void mn_spread_plane(const uint8_t *plane, int type, int group, int64_t n, float *out)
+/* Eight values of a plane from the at-th on; zeros from the n-th on. */
+MN_INLINE __m256 mn_plane_8(const uint8_t *plane, int type, int64_t at, int64_t n)
 {
-    for (int64_t g = 0; g < n; g++) {
-        float v = type == MN_F32   ? mn_load_f32(plane + 4 * g)
-                  : type == MN_F16 ? mn_half(plane + 2 * g)
-                                   : mn_bf16_to_f32(mn_load_u16(plane + 2 * g));
-        for (int i = 0; i < group / 32; i++) *out++ = v;
+    const int bytes = type == MN_F32 ? 4 : 2;
+    const uint8_t *p = plane + at * bytes;
+    uint8_t last[32] = { 0 };
+    if (n - at < 8) p = memcpy(last, p, (size_t)(n - at) * (size_t)bytes);
+    if (type == MN_F32) return _mm256_loadu_ps((const float *)(const void *)p);
+    if (type == MN_F16) return _mm256_cvtph_ps(mn_load_16(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(mn_load_16(p)), 16));
+}
+
+/* Values [first, n) of an affine plane, each `times` times (1, 2 or 4).  Writes up to 31
+ * values too many. */
+MN_INLINE void mn_affine_plane(const uint8_t *plane, int type, int times, int64_t first,
+                               int64_t n, float *out)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const int log = times == 4 ? 2 : times == 2;
+    for (int64_t g = first; g < n; g += 8) {
+        __m256 v = mn_plane_8(plane, type, g, n);
+        for (int t = 0; t < times; t++, out += 8) {
+            __m256i from = _mm256_add_epi32(lane, _mm256_set1_epi32(8 * t));
+            _mm256_storeu_ps(out, _mm256_permutevar8x32_ps(v, _mm256_srli_epi32(from, log)));
+        }
     }
 }
 
-/* A row's planes, one value per mn_group() columns, zeros to the end of the last step.
- * Affine biases are those of codes less mn_zero(). */
-MN_INLINE void mn_row_planes(int kind, const mn_weight *w, int64_t row, float *s, float *m)
+/* A row's planes from column `col`, a multiple of 256, for n_cols columns, as one value per
+ * mn_group() columns; zeros up to the next multiple of 256 columns.  s and m have room for
+ * 32 floats more than that.  Affine biases are those of codes less mn_zero(). */
+MN_INLINE void mn_row_planes(int kind, const mn_weight *w, int64_t row, int64_t col,
+                             int64_t n_cols, float *s, float *m)
 {
     const uint8_t *scales = w->scales + row * (int64_t)w->scale_row_bytes;
-    int64_t n = w->cols / mn_group(kind), n_all = (w->cols + 255) / 256 * 256 / mn_group(kind);
+    int64_t first = col / mn_group(kind), n = n_cols / mn_group(kind);
+    int64_t n_all = (n_cols + 255) / 256 * 256 / mn_group(kind);
     if (kind >= MN_KIND_AFFINE2) {
         const uint8_t *biases = w->biases + row * (int64_t)w->scale_row_bytes;
-        mn_spread_plane(scales, w->scale_type, w->group, w->cols / w->group, s);
-        mn_spread_plane(biases, w->scale_type, w->group, w->cols / w->group, m);
-        for (int64_t g = 0; g < n; g++) m[g] += (float)mn_zero(kind) * s[g];
+        const int times = w->group / 32;
+        int64_t from = col / w->group, to = (col + n_cols) / w->group;
+        mn_affine_plane(scales, w->scale_type, times, from, to, s);
+        mn_affine_plane(biases, w->scale_type, times, from, to, m);
+        const __m256 zero = _mm256_set1_ps((float)mn_zero(kind));
+        for (int64_t g = 0; g < n; g += 8)
+            _mm256_storeu_ps(m + g, _mm256_fmadd_ps(_mm256_loadu_ps(s + g), zero,
+                                                    _mm256_loadu_ps(m + g)));
     } else {
         for (int64_t g = 0; g < n; g++)
-            s[g] = kind == MN_MLX_MXFP4 ? mn_half_e8m0(scales[g]) : mn_half_e4m3(scales[g]);
+            s[g] = kind == MN_MLX_MXFP4 ? mn_half_e8m0(scales[first + g])
+                                        : mn_half_e4m3(scales[first + g]);
     }
     for (int64_t g = n; g < n_all; g++) s[g] = m[g] = 0;
 }
