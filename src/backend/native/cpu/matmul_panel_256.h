@@ -316,8 +316,11 @@ static void put_sums_8(const block *b, int r, int t)
         tile[i] = _mm256_loadu_ps(&b->s->sums[r + (i < n_rows ? i : 0)][t]);
     transpose_8(tile);
     float *y = job->y + (b->token + t) * job->y_stride + b->row + r;
-    for (int i = 0; i < n_tokens; i++, y += job->y_stride)
-        _mm256_maskstore_ps(y, k, _mm256_fmadd_ps(tile[i], scale, bias));
+    for (int i = 0; i < n_tokens; i++, y += job->y_stride) {
+        __m256 out = _mm256_fmadd_ps(tile[i], scale, bias);
+        if (n_rows == 8) _mm256_storeu_ps(y, out);
+        else _mm256_maskstore_ps(y, k, out);    /* slow where it is microcode */
+    }
 }
 
 MN_INLINE void run(int kind, const mn_pack *pack, const mn_job *job, int64_t row, int n_rows,

@@ -79,16 +79,28 @@ static void make_int8(const mn_pack *pack, int32_t first, int32_t n)
 
 /* ---- one pass: four rows, up to four tokens ------------------------------------------- */
 
-MN_INLINE void prefetch(const uint8_t *p, int64_t bytes)
-{
-    for (int64_t at = 0; at < bytes; at += 64)
-        _mm_prefetch((const char *)p + PREFETCH_BYTES + at, _MM_HINT_T0);
-}
-
 typedef struct {
     const uint8_t *p;                   /* a row's codes, */
     const float *s, *m;                 /* and scale planes, at the current step */
 } stream;
+
+MN_INLINE void prefetch(const stream t[4], int64_t bytes)
+{
+    for (int r = 0; r < 4; r++)
+        for (int64_t at = 0; at < bytes; at += 64)
+            _mm_prefetch((const char *)t[r].p + PREFETCH_BYTES + at, _MM_HINT_T0);
+}
+
+/* Last steps are read from copies: they may be short, and streams read a little too much. */
+typedef uint8_t last_step[MN_STEP_BYTES_MAX + 8];
+
+static void copy_last(stream t[4], last_step copy[4], int64_t bytes)
+{
+    for (int r = 0; r < 4; r++) {
+        memcpy(copy[r], t[r].p, (size_t)bytes);
+        t[r].p = copy[r];
+    }
+}
 
 typedef struct {                        /* a token's activations at the current step */
     const int8_t *q;
@@ -149,22 +161,40 @@ MN_INLINE void products(int kind, const mn_scales *w, const float *x_scale, floa
 MN_INLINE __m256 part_scale(int kind, const float *s, int i)
 {
     if (mn_group(kind) == 32) return _mm256_broadcast_ss(s + i);
-    return _mm256_set_m128(_mm_broadcast_ss(s + 2 * i + 1), _mm_broadcast_ss(s + 2 * i));
+    const __m256i halves = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
+    __m256d two = _mm256_broadcast_sd((const double *)(const void *)(s + 2 * i));
+    return _mm256_permutevar_ps(_mm256_castpd_ps(two), halves);
 }
 
-/* One row, one step of 256 columns, n tokens. */
-MN_INLINE void row_step(int kind, int n, const stream *t, const operand *x, __m256 *acc)
+/* What a row's step of 256 columns needs before its products, for up to MAX_TOKENS tokens. */
+typedef struct {
+    _Alignas(32) float s[MAX_TOKENS][16];       /* scales by group, weight times activation */
+    __m256 min[MAX_TOKENS];                     /* what minima and zero points add */
+} step_scales;
+
+MN_INLINE void row_scales(int kind, int n, const stream *t, const operand *x, step_scales *out)
 {
-    _Alignas(32) float s[MAX_TOKENS][16];
-    __m256 sum[MAX_TOKENS];
     mn_scales w = stream_scales(kind, t);
 #pragma GCC unroll 4
     for (int k = 0; k < n; k++) {
-        products(kind, &w, x[k].scale, s[k]);
-        sum[k] = acc[k];
-        if (has_min(kind)) sum[k] = _mm256_fmadd_ps(w.m[0], _mm256_loadu_ps(x[k].sum), sum[k]);
-        if (has_min(kind) && mn_group(kind) == 16)
-            sum[k] = _mm256_fmadd_ps(w.m[1], _mm256_loadu_ps(x[k].sum + 8), sum[k]);
+        products(kind, &w, x[k].scale, out->s[k]);
+        if (!has_min(kind)) continue;
+        out->min[k] = _mm256_mul_ps(w.m[0], _mm256_loadu_ps(x[k].sum));
+        if (mn_group(kind) == 16)
+            out->min[k] = _mm256_fmadd_ps(w.m[1], _mm256_loadu_ps(x[k].sum + 8), out->min[k]);
+    }
+}
+
+/* One row, one step of 256 columns, n tokens.  Even and odd parts have sums of their own: one
+ * chain of eight multiply-adds would take longer than all the rest. */
+MN_INLINE void row_step(int kind, int n, const stream *t, const step_scales *s, const operand *x,
+                        __m256 *acc)
+{
+    __m256 sum[MAX_TOKENS][2];
+#pragma GCC unroll 4
+    for (int k = 0; k < n; k++) {
+        sum[k][0] = acc[k];
+        sum[k][1] = has_min(kind) ? s->min[k] : _mm256_setzero_ps();
     }
 #pragma GCC unroll 8
     for (int i = 0; i < 8; i++) {
@@ -173,11 +203,11 @@ MN_INLINE void row_step(int kind, int n, const stream *t, const operand *x, __m2
         for (int k = 0; k < n; k++) {
             __m256i q = _mm256_loadu_si256((const __m256i *)(x[k].q + 32 * i));
             __m256 dot = _mm256_cvtepi32_ps(dot_32(kind, codes, q));
-            sum[k] = _mm256_fmadd_ps(dot, part_scale(kind, s[k], i), sum[k]);
+            sum[k][i % 2] = _mm256_fmadd_ps(dot, part_scale(kind, s->s[k], i), sum[k][i % 2]);
         }
     }
 #pragma GCC unroll 4
-    for (int k = 0; k < n; k++) acc[k] = sum[k];
+    for (int k = 0; k < n; k++) acc[k] = _mm256_add_ps(sum[k][0], sum[k][1]);
 }
 
 /* y[4][n] = four rows times n tokens. */
@@ -188,19 +218,17 @@ MN_INLINE void pass(int kind, int n, int64_t cols, const stream *rows, const ope
     stream t[4] = { rows[0], rows[1], rows[2], rows[3] };
     operand x[MAX_TOKENS];
     __m256 acc[4 * MAX_TOKENS];
-    uint8_t last[4][MN_STEP_BYTES_MAX + 8] = { 0 };     /* and what streams read too many */
+    last_step last[4];
+    if (cols % MN_STEP) memset(last, 0, sizeof last);
     for (int i = 0; i < n; i++) x[i] = tokens[i];
     for (int i = 0; i < 4 * n; i++) acc[i] = _mm256_setzero_ps();
     for (int64_t c = 0; c < cols; c += MN_STEP) {
-        bool is_last = cols - c <= MN_STEP;
+        if (cols - c <= MN_STEP) copy_last(t, last, (cols - c) * bytes / MN_STEP);
+        else prefetch(t, bytes);
+        step_scales s[4];               /* of all rows first: they take long, but overlap */
+        for (int r = 0; r < 4; r++) row_scales(kind, n, &t[r], x, &s[r]);
         for (int r = 0; r < 4; r++) {
-            if (is_last) {
-                memcpy(last[r], t[r].p, (size_t)((cols - c) * bytes / MN_STEP));
-                t[r].p = last[r];
-            } else {
-                prefetch(t[r].p, bytes);
-            }
-            row_step(kind, n, &t[r], x, acc + r * n);
+            row_step(kind, n, &t[r], &s[r], x, acc + r * n);
             t[r].p += bytes;
             t[r].s += groups;
             t[r].m += groups;
